@@ -1,0 +1,1 @@
+"""What a network computes, taken apart: functions of models and layers, without training."""

@@ -1,0 +1,315 @@
+"""Arms: what is measured, complete and frozen.
+
+An `Arm` is one training; a `Probe` is a measurement that is no training. Both refuse unknown keys
+and bad values when they are made, in microseconds and without torch, and both are identified by the
+hash of their canonical configuration; a name is only a label.
+
+The names of models, data sets, optimizers and schedules live here as ``name -> "module:function"``
+so that ``--help`` and error messages can list them without importing anything heavy. Your own model
+comes in as ``package.module:factory``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+MODELS: Mapping[str, str] = {
+    "perceptron": "nnbench.models.perceptron:perceptron",
+    "logistic": "nnbench.models.logistic:logistic",
+    "mlp": "nnbench.models.mlp:mlp",
+    "cnn": "nnbench.models.cnn:cnn",
+    "lenet5": "nnbench.models.lenet5:lenet5",
+    "alexnet": "nnbench.models.alexnet:alexnet",
+}
+DATA_SETS: Mapping[str, str] = {
+    "fashion-mini": "nnbench.data.fashion_mini:fashion_mini",
+    "digits": "nnbench.data.digits:digits",
+    "xor": "nnbench.data.xor:xor",
+    "synthetic": "nnbench.data.synthetic:synthetic",
+}
+# A name is a torch.optim class with the keywords that the name stands for.
+OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "sgd": ("torch.optim:SGD", {}),
+    "momentum": ("torch.optim:SGD", {"momentum": 0.9}),
+    "nesterov": ("torch.optim:SGD", {"momentum": 0.9, "nesterov": True}),
+    "adagrad": ("torch.optim:Adagrad", {}),
+    "rmsprop": ("torch.optim:RMSprop", {}),
+    "adam": ("torch.optim:Adam", {}),
+    "adamw": ("torch.optim:AdamW", {}),
+}
+SCHEDULES = (
+    "constant", "step", "multistep", "exponential", "linear", "polynomial", "cosine",
+    "cosine-restarts", "cyclic", "onecycle",
+)  # fmt: skip
+SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
+PRECISIONS = ("float32", "float64")
+FULL_BATCH = "full"
+TUNED = "tuned"
+
+
+class NnbenchError(Exception):
+    """A mistake that the user can mend: its message says what, and how. Never shown as traceback."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(NnbenchError, ValueError):
+    """A value that an arm, a scenario or a command cannot take."""
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """'did you mean' for a misspelt *name*; empty where nothing known is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
+def known_or_path(what: str, name: str, table: Mapping[str, Any]) -> None:
+    """Refuse a *name* that is neither in *table* nor ``package.module:factory``."""
+    if name in table or re.fullmatch(r"[\w.]+:\w+", name):
+        return
+    raise ConfigError(
+        f"{what}: unknown name {name!r}; {closest(name, list(table))}"
+        f"known: {', '.join(table)}; or your own as package.module:factory"
+    )
+
+
+def load_object(path: str) -> Any:
+    """Import ``package.module:name``.
+
+    Raises:
+        ConfigError: the path has no colon, or nothing is there.
+    """
+    module, _, name = path.partition(":")
+    if not name:
+        raise ConfigError(f"{path!r}: expected package.module:name")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{path!r}: no module {error.name!r}; is its folder on PYTHONPATH?") from error
+    except AttributeError as error:
+        raise ConfigError(f"{path!r}: module {module!r} has no {name!r}") from error
+
+
+def _freeze(value: Any, where: str) -> Any:
+    """A deeply immutable copy of JSON-like *value*; anything else is refused by name."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ConfigError(f"{where}: expected a finite number, got {value}")
+        return value
+    if isinstance(value, Mapping):
+        return MappingProxyType({str(k): _freeze(v, f"{where}.{k}") for k, v in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(_freeze(v, where) for v in value)
+    raise ConfigError(
+        f"{where}: expected a number, text, list or mapping, got {type(value).__name__} {value!r}"
+    )
+
+
+def plain(value: Any) -> Any:
+    """Mappings and tuples back to dicts and lists, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    """A field whose help text serves `nnbench train --help` too."""
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata={"help": help_text})
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arm:
+    """One training: data, model, optimizer, schedule, batch size, sampling, budget, machine part.
+
+    Example:
+        >>> Arm(model="mlp", model_args={"hidden": (512, 512)}, lr=0.1, batch_size=64).name
+        'mlp-512-512/sgd/b64'
+
+    Raises:
+        ConfigError: an unknown name or a value out of range; the message names both.
+    """
+
+    name: str = _setting("", "label in tables and plots (default: made from model, optimizer, batch)")
+    data: str = _setting("fashion-mini", "data set")
+    model: str = _setting("mlp", "model, or your own as package.module:factory")
+    model_args: Mapping[str, Any] = _setting({}, "arguments of the model")
+    optimizer: str = _setting("sgd", "optimizer")
+    optimizer_args: Mapping[str, Any] = _setting({}, "arguments of the optimizer")
+    lr: float | str = _setting(0.1, "learning rate; 'tuned' reads rates.toml beside the bench file")
+    schedule: str = _setting("constant", "learning-rate schedule")
+    schedule_args: Mapping[str, Any] = _setting({}, "arguments of the schedule")
+    batch_size: int | str = _setting(64, "samples per step; 'full' is the whole training set")
+    sampling: str = _setting("reshuffle", "order of the samples")
+    epochs: int = _setting(3, "passes over the training set")
+    max_steps: int | None = _setting(None, "stop after that many steps, even within an epoch")
+    target_accuracy: float | None = _setting(None, "validation accuracy whose time is taken, 0 to 1")
+    init_seed: int | None = _setting(None, "seed of the first weights (default: the seed of the run)")
+    train_on: str = _setting("train", "'train', or 'tune' to hold back its last sixth and score on it")
+    normalize: bool = _setting(False, "standardize pixels by the training set's mean and deviation")
+    precision: str = _setting("float32", "number format of weights and samples")
+    device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
+    threads: int = _setting(1, "intra-op threads on a CPU")
+
+    kind: ClassVar[str] = "training"
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if isinstance(getattr(self, item.name), Mapping):
+                object.__setattr__(self, item.name, _freeze(getattr(self, item.name), item.name))
+        self._check_names()
+        self._check_numbers()
+        if not self.name:
+            object.__setattr__(self, "name", self._label())
+
+    def _check_names(self) -> None:
+        known_or_path("model", self.model, MODELS)
+        known_or_path("data", self.data, DATA_SETS)
+        known_or_path("optimizer", self.optimizer, OPTIMIZERS)
+        self._check_choice("schedule", SCHEDULES)
+        self._check_choice("sampling", SAMPLINGS)
+        self._check_choice("precision", PRECISIONS)
+        self._check_choice("train_on", ("train", "tune"))
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, got {self.device!r}")
+
+    def _check_choice(self, name: str, choices: Sequence[str]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            hint = closest(str(value), choices)
+            raise ConfigError(f"{name}: unknown name {value!r}; {hint}known: {', '.join(choices)}")
+
+    def _check_numbers(self) -> None:
+        if self.lr != TUNED and not (_is_number(self.lr) and 0 < float(self.lr) < math.inf):
+            raise ConfigError(f"lr: expected a positive number or {TUNED!r}, got {self.lr!r}")
+        if self.batch_size != FULL_BATCH and not _is_count(self.batch_size):
+            raise ConfigError(f"batch_size: expected 1, 2, … or {FULL_BATCH!r}, got {self.batch_size!r}")
+        for name in ("epochs", "threads"):
+            if not _is_count(getattr(self, name)):
+                raise ConfigError(f"{name}: expected 1, 2, …, got {getattr(self, name)!r}")
+        if self.max_steps is not None and not _is_count(self.max_steps):
+            raise ConfigError(f"max_steps: expected 1, 2, … or nothing, got {self.max_steps!r}")
+        target = self.target_accuracy
+        if target is not None and not (_is_number(target) and 0 < target <= 1):
+            raise ConfigError(f"target_accuracy: expected a share above 0 and up to 1, got {target!r}")
+
+    def _label(self) -> str:
+        model = self.model.rpartition(":")[2]
+        hidden = self.model_args.get("hidden") or self.model_args.get("channels")
+        if isinstance(hidden, (list, tuple)):
+            model += "".join(f"-{width}" for width in hidden)
+        batch = "full" if self.batch_size == FULL_BATCH else f"b{self.batch_size}"
+        return f"{model}/{self.optimizer}/{batch}"
+
+    def config(self) -> dict[str, Any]:
+        """The canonical configuration as plain JSON values, name excluded: what the hash is taken of."""
+        return {
+            "kind": self.kind,
+            **{item.name: plain(getattr(self, item.name)) for item in fields(self) if item.name != "name"},
+        }
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the canonical configuration."""
+        return _digest(self.config())
+
+    def replace(self, **changes: Any) -> Arm:
+        """This arm with some fields changed; a name made from the old fields is made anew."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        if self.name == self._label():
+            values["name"] = ""
+        return arm_from({**values, **changes})
+
+    def vary(self, **axes: Sequence[Any]) -> tuple[Arm, ...]:
+        """One arm for each combination of the given fields' values.
+
+        Example:
+            >>> [arm.name for arm in Arm(model="logistic").vary(batch_size=(16, 64))]
+            ['logistic/sgd/b16', 'logistic/sgd/b64']
+        """
+        points = itertools.product(*axes.values())
+        return tuple(self.replace(**dict(zip(axes, point, strict=True))) for point in points)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Arm) and (self.name, self.id) == (other.name, other.id)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.id))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probe:
+    """A measurement that is no training: ``function(**args)`` returns a mapping of metrics.
+
+    Raises:
+        ConfigError: *function* is not of the form ``package.module:function``.
+    """
+
+    name: str
+    function: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "probe"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "args", _freeze(self.args, "args"))
+        if not re.fullmatch(r"[\w.]+:\w+", self.function):
+            raise ConfigError(f"function: expected package.module:function, got {self.function!r}")
+        if not self.name:
+            raise ConfigError("name: a probe needs one")
+
+    def config(self) -> dict[str, Any]:
+        """The canonical configuration as plain JSON values, name excluded."""
+        return {"kind": self.kind, "function": self.function, "args": plain(self.args)}
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the canonical configuration."""
+        return _digest(self.config())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Probe) and (self.name, self.id) == (other.name, other.id)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.id))
+
+
+def arm_from(values: Mapping[str, Any]) -> Arm:
+    """An arm from a mapping of fields, as a file or a command line gives them.
+
+    Raises:
+        ConfigError: a key that no arm has, or a bad value.
+    """
+    known = [item.name for item in fields(Arm)]
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r}; {closest(key, known)}an arm has: {', '.join(known)}")
+    return Arm(**values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,140 @@
+"""What a data set is: two splits of uint8 images with labels, class names, source and checksum.
+
+Shape legend: N samples, C channels, H height in pixels, W width in pixels, K classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from nnbench.config import ConfigError, NnbenchError
+
+
+class DataError(NnbenchError):
+    """Data that are missing or damaged: the message names file, found, expected and what mends it."""
+
+    exit_code: ClassVar[int] = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8, shape (N, C, H, W), 0 is black, 255 is white.
+        labels: int64, shape (N,), index into the data set's classes.
+
+    Raises:
+        DataError: another type or shape, no sample at all, or unequal numbers of both.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or 0 in self.images.shape:
+            raise DataError(f"images: expected uint8 (N, C, H, W), found {_describe(self.images)}")
+        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+            raise DataError(f"labels: expected int64 (N,), found {_describe(self.labels)}")
+        if len(self.images) != len(self.labels):
+            raise DataError(f"expected a label per image, found {len(self.labels)} for {len(self.images)}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Two splits of one kind of image.
+
+    Attributes:
+        name: as in tables and records.
+        train: what is learned from, in a fixed order; `split` holds back its last sixth for choices.
+        validation: what is scored; no choice of rate or stopping ever sees it.
+        classes: names of the K classes, in the order of the labels.
+        source: where the images come from, in words.
+        licence: of the images, as SPDX identifier where there is one.
+        sha256: of the content (`content_sha256`), 64 hexadecimal digits.
+
+    Raises:
+        DataError: fewer than two classes, labels outside of them, splits of unequal image shape, or a
+            checksum that is none.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    classes: tuple[str, ...]
+    source: str
+    licence: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{self.name}: expected 2 or more different classes, found {self.classes}")
+        for where, split in (("train", self.train), ("validation", self.validation)):
+            low, high = int(split.labels.min()), int(split.labels.max())
+            if low < 0 or high >= len(self.classes):
+                raise DataError(
+                    f"{self.name}: {where} labels: expected 0 to {len(self.classes) - 1} "
+                    f"for {len(self.classes)} classes, found {low} to {high}"
+                )
+        if self.train.images.shape[1:] != self.validation.images.shape[1:]:
+            raise DataError(
+                f"{self.name}: expected one image shape, found {tuple(self.train.images.shape[1:])} "
+                f"in train and {tuple(self.validation.images.shape[1:])} in validation"
+            )
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise DataError(f"{self.name}: sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+    def split(self, train_on: str) -> tuple[Split, Split]:
+        """What is trained on and what is scored.
+
+        Args:
+            train_on: ``train`` gives (train, validation); ``tune`` gives (train without its last sixth,
+                that sixth), for choices that must not see validation.
+
+        Raises:
+            ConfigError: another word, or a training set of one sample to split.
+        """
+        if train_on == "train":
+            return self.train, self.validation
+        if train_on != "tune":
+            raise ConfigError(f"train_on: expected 'train' or 'tune', got {train_on!r}")
+        count = len(self.train)
+        if count < 2:
+            raise ConfigError(f"train_on: 'tune' needs 2 or more training samples, {self.name} has {count}")
+        cut = count - max(1, count // 6)
+        return (
+            Split(self.train.images[:cut], self.train.labels[:cut]),
+            Split(self.train.images[cut:], self.train.labels[cut:]),
+        )
+
+
+def content_sha256(train: Split, validation: Split) -> str:
+    """SHA-256 of what a model sees, however it was packed: the same on every machine.
+
+    Fed in this order, for train and then for validation: the text ``name N C H W`` and a newline in
+    ASCII, the N*C*H*W bytes of the images, the N labels as little-endian int64.
+    """
+    digest = hashlib.sha256()
+    for name, split in (("train", train), ("validation", validation)):
+        digest.update(f"{name} {' '.join(str(size) for size in split.images.shape)}\n".encode("ascii"))
+        digest.update(split.images.cpu().contiguous().numpy().data)
+        digest.update(split.labels.cpu().numpy().astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _describe(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

@@ -1,0 +1,67 @@
+"""What this machine can measure, and what it cannot, with the way out."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from nnbench.config import DATA_SETS, Arm, NnbenchError
+
+EXTRAS = {
+    "report": ("nbformat", "nbclient", "ipykernel", "nbconvert"),
+    "store": ("pyarrow",),
+    "optim": ("pytorch_optimizer",),
+    "explain": ("captum",),
+}
+BUSY_LOAD = 0.5
+
+
+def facts() -> dict[str, Any]:
+    """Name -> finding, as plain JSON values, in the order in which a person would ask."""
+    from nnbench import devices
+    from nnbench.meters.environment import environment
+
+    device = devices.choose_device("auto")
+    found = environment(device, threads=1)
+    load = found.pop("load_1min")
+    return {
+        **found,
+        "load": _load(load, found["cores"]),
+        "memory pass": _memory_pass(),
+        "threads": "1 per arm unless it says otherwise",
+        **{f"data {name}": _data(name) for name in DATA_SETS},
+        "NNBENCH_DATA": os.environ.get("NNBENCH_DATA") or "not set; the embedded data need none",
+        **{f"extra {name}": _extra(name, modules) for name, modules in EXTRAS.items()},
+    }
+
+
+def _load(load: float | None, cores: int) -> str:
+    if load is None:
+        return "unknown on this system"
+    advice = "busy: times will be noisy" if load > BUSY_LOAD * cores else "quiet enough"
+    return f"{load:.2f} on {cores} cores, {advice}"
+
+
+def _memory_pass() -> str:
+    from nnbench.meters.memory import MemoryServer
+
+    arm = Arm(data="xor", model="logistic", batch_size="full")
+    with MemoryServer() as server:
+        peak = server.measure(arm)
+    return "works" if peak.reason is None else f"not here: {peak.reason}"
+
+
+def _data(name: str) -> str:
+    from nnbench.data import load
+
+    try:
+        dataset = load(name)
+    except NnbenchError as error:
+        return str(error)
+    return f"verified, {len(dataset.train.labels):,} + {len(dataset.validation.labels):,}"
+
+
+def _extra(name: str, modules: tuple[str, ...]) -> str:
+    missing = [module for module in modules if find_spec(module) is None]
+    return "installed" if not missing else f"not installed: pip install -e '.[{name}]' from a checkout"

@@ -1,0 +1,65 @@
+"""The one registry of metrics: what a number in a record means and how it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a number in a record means.
+
+    Attributes:
+        unit: as printed, after scaling; empty for a count.
+        scale: multiply the recorded number by it to print it in *unit*.
+        better: "higher", "lower", or None where neither is.
+        nature: "exact" (arithmetic), "learned" (varies with the seed), "timed", "memory".
+        margin: smallest difference that a claim takes for one, in the recorded number's unit.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    scale: float = 1.0
+    better: str | None = None
+    nature: str = "exact"
+    margin: Mapping[str, float] = field(default_factory=dict)
+
+
+_POINT = {"smoke": 0.01, "quick": 0.01, "full": 0.003}
+_LEARNED: dict[str, Any] = {"nature": "learned"}
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="validation_accuracy", label="validation accuracy", unit="%", scale=100,
+               better="higher", margin=_POINT, **_LEARNED),
+        Metric(name="validation_loss", label="validation loss", unit="nat", better="lower", **_LEARNED),
+        Metric(name="train_accuracy", label="training accuracy", unit="%", scale=100,
+               better="higher", margin=_POINT, **_LEARNED),
+        Metric(name="train_loss", label="training loss", unit="nat", better="lower", **_LEARNED),
+        Metric(name="train_s", label="training time", unit="s", better="lower", nature="timed"),
+        Metric(name="epoch_s", label="time per epoch", unit="s", better="lower", nature="timed"),
+        Metric(name="step_s", label="time per step", unit="ms", scale=1e3, better="lower", nature="timed"),
+        Metric(name="samples_per_s", label="throughput", unit="samples/s", better="higher", nature="timed"),
+        Metric(name="target_s", label="time to target", unit="s", better="lower", nature="timed"),
+        Metric(name="validation_s", label="validation time", unit="s", better="lower", nature="timed"),
+        Metric(name="warmup_s", label="warm-up", unit="s", nature="timed"),
+        Metric(name="probe_s", label="probe time", unit="ms", scale=1e3, better="lower", nature="timed"),
+        Metric(name="peak_bytes", label="peak memory", unit="MiB", scale=2**-20, better="lower",
+               nature="memory"),
+        Metric(name="parameters", label="parameters", better="lower"),
+        Metric(name="receptive_field", label="receptive field", unit="px", better="higher"),
+        Metric(name="layers", label="layers"),
+        Metric(name="macs", label="multiply-adds per image", better="lower"),
+        Metric(name="steps", label="steps"),
+        Metric(name="samples", label="samples"),
+        Metric(name="epochs", label="epochs"),
+    )
+}  # fmt: skip
+
+
+def metric(name: str) -> Metric:
+    """The registered metric, or a bare one for a number that a probe of the user's returns."""
+    return METRICS.get(name, Metric(name=name, label=name.replace("_", " ")))

@@ -1,0 +1,96 @@
+"""Tables to figures: `draw` one by name, `save` it as PNG and SVG with its numbers as CSV.
+
+A plot of your own is a function from a `Subject` to a `Drawing`, registered in `PLOTS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from nnbench.config import ConfigError, closest
+from nnbench.plots.arms import accuracy_against_cost, overview
+from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
+from nnbench.plots.factors import by_factor
+from nnbench.plots.style import Drawing, Subject, styled, subject_of
+from nnbench.records import StorageError, write_atomic
+from nnbench.results import Run, to_csv
+
+__all__ = ["PLOTS", "Drawing", "Subject", "draw", "save"]
+
+Plot = Callable[[Run, Mapping[str, Any]], Figure]
+
+
+def _plot(function: Callable[[Subject], Drawing]) -> Plot:
+    """*function* in the house style, as a function of a run and a scenario's plan."""
+
+    def drawn(run: Run, scenario_plan: Mapping[str, Any]) -> Figure:
+        with styled():
+            figure = function(subject_of(run, scenario_plan))
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # each save would do the layout again
+            return figure
+
+    drawn.__doc__ = function.__doc__
+    return drawn
+
+
+PLOTS: dict[str, Plot] = {
+    function.__name__: _plot(function)
+    for function in (
+        overview,
+        learning_curves,
+        accuracy_by_budget,
+        loss_by_step,
+        by_factor,
+        accuracy_against_cost,
+    )
+}
+
+
+def draw(run: Run, scenario_plan: Mapping[str, Any], name: str) -> Figure:
+    """The plot called *name* of one scenario of *run*.
+
+    Raises:
+        ConfigError: no plot of that name.
+    """
+    if name not in PLOTS:
+        raise ConfigError(f"unknown plot {name!r}; {closest(name, list(PLOTS))}known: {', '.join(PLOTS)}")
+    return PLOTS[name](run, scenario_plan)
+
+
+def safe_stem(text: str) -> str:
+    """*text* as a file name of letters, digits, dots and dashes: a name never becomes a path."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:100] or "plot"
+
+
+def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
+    """Write *figure* as PNG (160 dpi) and SVG into *folder*, its numbers as CSV beside them.
+
+    Returns:
+        The paths of the PNG and the SVG.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    folder, stem = Path(folder), safe_stem(stem)
+    paths = [folder / f"{stem}.png", folder / f"{stem}.svg"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with styled(), tempfile.TemporaryDirectory(dir=folder, prefix=".plot.") as parts:
+            for path in paths:
+                part = Path(parts) / path.name
+                # without the date the same run gives the same bytes
+                figure.savefig(part, metadata={"Date": None} if path.suffix == ".svg" else None)
+                os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
+    if isinstance(figure, Drawing) and len(figure.numbers):
+        write_atomic(folder / f"{stem}.csv", to_csv(figure.numbers))
+    return paths

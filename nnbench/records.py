@@ -1,0 +1,257 @@
+"""The record: one arm, one seed, one block. Immutable, versioned, strict JSON in and out.
+
+A run is a folder: ``run.json``, written before the first arm, and ``records/<id>.json``, one file per
+record. Every file is written under a temporary name, synced and renamed, and holds the SHA-256 of its
+content: a killed run loses at most the arm in flight, a damaged file is noticed when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nnbench.config import NnbenchError, closest
+
+SCHEMA_VERSION = 1
+SCHEMA_HISTORY = {1: "2026-11: arm, seed, block, status, metrics, curves, samples, environment"}
+
+OK = "OK"
+STATUSES = (
+    OK, "OOM", "DIVERGED", "CRASH", "TIMEOUT", "RANK_FAILED", "DATA", "INTERRUPTED", "SKIPPED",
+)  # fmt: skip
+QUALITY_FLAGS = ("NOISY", "INVALID", "DRIFT", "CLOCK", "OVERSUBSCRIBED", "UNKNOWN")
+SAMPLES_MOST = 512
+
+
+class StorageError(NnbenchError):
+    """A file that is missing, damaged, or of a schema that this version cannot read."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class RecordError(NnbenchError, ValueError):
+    """A record that contradicts itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one arm did under one seed.
+
+    Attributes:
+        scenario: name of the scenario, or None for an arm measured on its own.
+        arm: name, id and the canonical configuration of the arm.
+        seed: of initial weights (unless the arm fixes them), sample order and dropout.
+        block: number of the process that ran it; the unit of timing statistics.
+        status: one of `STATUSES`.
+        reason: why the status is not OK.
+        metrics: name -> number, or None where it could not be measured.
+        missing: name -> reason, for each None in *metrics*.
+        curves: name -> one value per epoch.
+        samples: name -> ``{"count": n, "values": [...]}``, at most 512 of n step values, evenly taken.
+        weights_sha256: of the trained weights, None for a probe or a failure.
+        data: name, SHA-256 and split sizes of the data set.
+        environment: machine, versions, device, threads; no host or user name.
+        started_at: ISO 8601, UTC.
+
+    Raises:
+        RecordError: an unknown status or flag, a number that is not finite, a None without a reason,
+            a time below zero.
+    """
+
+    scenario: str | None
+    arm: Mapping[str, Any]
+    seed: int
+    block: int = 0
+    status: str = OK
+    reason: str | None = None
+    quality: tuple[str, ...] = ()
+    metrics: Mapping[str, float | int | None] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[str, list[float | None]] = field(default_factory=dict)
+    samples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights_sha256: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    started_at: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise RecordError(f"status: expected one of {', '.join(STATUSES)}, got {self.status!r}")
+        if self.status != OK and not self.reason:
+            raise RecordError(f"status {self.status} needs a reason")
+        for flag in self.quality:
+            if flag not in QUALITY_FLAGS:
+                raise RecordError(f"quality: expected some of {', '.join(QUALITY_FLAGS)}, got {flag!r}")
+        for name, value in self.metrics.items():
+            self._check_metric(name, value)
+
+    def _check_metric(self, name: str, value: float | int | None) -> None:
+        if value is None:
+            if not self.missing.get(name):
+                raise RecordError(f"metric {name!r} is None without a reason in 'missing'")
+        elif not math.isfinite(value):
+            raise RecordError(f"metric {name!r} is {value}: write None and the reason instead")
+        elif value < 0 and name.endswith(("_s", "_bytes", "_accuracy", "parameters")):
+            raise RecordError(f"metric {name!r} is below zero: {value}")
+
+    @property
+    def id(self) -> str:
+        """Arm, seed and block: names the record's file and the work that a resumed run skips."""
+        digest = hashlib.sha256(f"{self.scenario}\0{self.arm['name']}".encode()).hexdigest()[:8]
+        return f"{self.arm['id']}-{digest}-s{self.seed}-b{self.block}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `json` writes strictly."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**values, "quality": list(self.quality)}
+
+
+def record_from_json(values: Mapping[str, Any]) -> Record:
+    """A record from parsed JSON.
+
+    Raises:
+        StorageError: a schema version that is not known here.
+        RecordError: an unknown key, or a record that contradicts itself.
+    """
+    version = values.get("schema_version")
+    if version not in SCHEMA_HISTORY:
+        known = ", ".join(map(str, SCHEMA_HISTORY))
+        raise StorageError(f"record schema {version!r}: this nnbench reads {known}; use the one that wrote it")
+    names = [item.name for item in fields(Record)]
+    for key in values:
+        if key not in names:
+            raise RecordError(f"record: unknown key {key!r}; {closest(key, names)}")
+    return Record(**{**values, "quality": tuple(values.get("quality", ()))})
+
+
+def strict_dumps(value: Any, *, indent: int | None = None) -> str:
+    """JSON that any reader takes: NaN and infinity are refused, never written.
+
+    Raises:
+        ValueError: *value* holds a number that is not finite.
+    """
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, sort_keys=False, indent=indent)
+
+
+def strict_loads(text: str) -> Any:
+    """Parsed JSON; the bare tokens NaN and Infinity, which are not JSON, are refused.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(token: str) -> Any:
+    raise ValueError(f"{token} is not JSON")
+
+
+def without_nan(value: Any) -> Any:
+    """A copy of JSON-like *value* in which every number that is not finite is None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    return value
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write *text* so that *path* holds either all of it or what it held before.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sealed(kind: str, content: Mapping[str, Any]) -> str:
+    body = strict_dumps(content)
+    return strict_dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), kind: content}) + "\n"
+
+
+def _unsealed(kind: str, path: Path) -> dict[str, Any]:
+    try:
+        outer = strict_loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = outer[kind]
+        found = hashlib.sha256(strict_dumps(content).encode()).hexdigest()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} is not a {kind} file: {error}") from error
+    if outer.get("sha256") != found:
+        raise StorageError(f"{path} is damaged: SHA-256 {found} where {outer.get('sha256')} is stated")
+    return content
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write *record* durably under *folder*/records and return its path."""
+    path = folder / "records" / f"{record.id}.json"
+    write_atomic(path, _sealed("record", record.to_json()))
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """The record in *path*.
+
+    Raises:
+        StorageError: unreadable, damaged, or of an unknown schema.
+    """
+    return record_from_json(_unsealed("record", path))
+
+
+def write_run(folder: Path, plan: Mapping[str, Any]) -> Path:
+    """Write the plan of a run to *folder*/run.json."""
+    path = folder / "run.json"
+    write_atomic(path, _sealed("run", plan))
+    return path
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The plan in *folder*/run.json.
+
+    Raises:
+        StorageError: missing, damaged, or of an unknown schema.
+    """
+    plan = _unsealed("run", folder / "run.json")
+    if plan.get("schema_version") not in SCHEMA_HISTORY:
+        raise StorageError(f"{folder}/run.json: unknown schema {plan.get('schema_version')!r}")
+    return plan

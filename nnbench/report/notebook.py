@@ -1,0 +1,121 @@
+"""A run to a notebook: cells of prose and short code, with ids that stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nnbench.plots import PLOTS, safe_stem
+from nnbench.results import Run, escape_markdown
+
+SMOKE_BANNER = (
+    "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "
+    "of training and mean nothing."
+)
+_SETUP = """\
+from IPython.display import HTML, Image, Markdown
+
+from nnbench import plots
+from nnbench.report.tables import axes, environment, glance, says, verdicts
+from nnbench.results import read_results, summary_table
+
+run = read_results(RESULTS)
+
+
+def table(frame):
+    return HTML(frame.to_html(index=False, border=0))
+
+
+def figure(scenario, name):
+    drawing = plots.draw(run, run.scenario(scenario), name)
+    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")
+    return Image(png, width=860)"""
+
+
+def build(run: Run, results: str) -> Any:
+    """The notebook of *run*, not executed; *results* is the path of the data, seen from the notebook."""
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
+        "language_info": {"name": "python"},
+        "title": f"nnbench report, profile {run.profile}",
+    }
+    notebook.cells = [_cell(nbformat.v4, *parts) for parts in _parts(run, results)]
+    return notebook
+
+
+def _cell(v4: Any, kind: str, name: str, source: str, notes: Mapping[str, Any]) -> Any:
+    make = v4.new_markdown_cell if kind == "markdown" else v4.new_code_cell
+    return make(source, id=_cell_id(name), metadata={"nnbench": dict(notes)} if notes else {})
+
+
+def _cell_id(name: str) -> str:
+    """An id that nbformat takes (64 of A-Z a-z 0-9 - _), the same for the same *name*."""
+    stem = safe_stem(name).replace(".", "-")[:50]
+    return f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+_Part = tuple[str, str, str, Mapping[str, Any]]
+
+
+def _parts(run: Run, results: str) -> Iterator[_Part]:
+    yield "markdown", "title", f"# nnbench report\n\nProfile **{escape_markdown(run.profile)}**.", {}
+    if run.profile == "smoke":
+        yield "markdown", "smoke", f"> **{SMOKE_BANNER}**", {"banner": True}
+    comment = "# The results that this notebook shows: a run folder, or what pytest --benchmark-json wrote."
+    yield "code", "parameters", f"{comment}\nRESULTS = {results!r}", {}
+    yield "code", "setup", _SETUP, {}
+    yield "markdown", "glance-title", "## At a glance", {"anchor": "At a glance"}
+    yield "code", "glance", "table(glance(run))", {}
+    yield "markdown", "claims-title", "### The claims and their verdicts", {}
+    yield "code", "claims", "table(verdicts(run))", {}
+    for plan in run.plan["scenarios"]:
+        yield from _scenario(plan)
+    yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
+    yield "code", "environment", "table(environment(run))", {}
+    yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
+
+
+def _scenario(plan: Mapping[str, Any]) -> Iterator[_Part]:
+    name, axis = str(plan["name"]), escape_markdown(plan["axis"])
+
+    def part(kind: str, what: str, source: str, **notes: Any) -> _Part:
+        return kind, f"{name} {what}", source, notes
+
+    prose = (
+        f"## {escape_markdown(name)}\n\nThe lecture says: *{escape_markdown(plan['statement'])}*\n\n"
+        f"**The question.** {escape_markdown(plan['question'])}"
+    )
+    yield part("markdown", "question", prose, anchor=name)
+    yield part("code", "summary", f"table(summary_table(run, {name!r}))")
+    equal = f"**Equal in {axis}.** " if axis != "nothing" else "**Equal in nothing that is counted.** "
+    yield part("markdown", "axes-title", f"{equal}What the arms spent on that axis and on the others:")
+    yield part("code", "axes", f"table(axes(run, {name!r}))")
+    for plot in plan.get("plots", ()):
+        if plot in PLOTS:
+            alt = f"{plot.replace('_', ' ')} of {name}: {plan['question']}"
+            yield part("code", plot, f"figure({name!r}, {plot!r})", alt=alt, plot=f"{name}-{plot}")
+        else:
+            yield part("markdown", plot, f"This nnbench knows no plot called {escape_markdown(plot)}.")
+    yield part("markdown", "says-title", "### What the numbers say")
+    yield part("code", "says", f"Markdown(says(run, {name!r}))")
+    if plan.get("claims"):
+        yield part("markdown", "verdicts-title", "### Verdicts")
+        yield part("code", "verdicts", f"table(verdicts(run, {name!r}))")
+    if plan.get("remember"):
+        yield part("markdown", "remember", f"> **Remember.** {escape_markdown(plan['remember'])}")
+
+
+def _repeat(run: Run, results: str) -> str:
+    command = " ".join(str(run.plan.get("command", "")).split()) or "unknown"
+    return (
+        "## How to repeat it\n\nMeasure again, in a checkout of nnbench with its dependencies installed:\n\n"
+        f"    {command}\n\nMake this page and its plots again, from the copy of the results beside it:\n\n"
+        f"    nnbench report {results} -o report\n\n"
+        f"Or change a cell of `report.ipynb` and run it: it reads `{results}` and needs nnbench, no "
+        "network. Times depend on the machine and on what else it did; accuracies repeat on one machine "
+        "and thread count."
+    )

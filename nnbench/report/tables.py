@@ -1,0 +1,98 @@
+"""The tables and sentences of the report: what its notebook calls, and a student may call too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from nnbench import findings
+from nnbench.results import Run, escape_markdown
+
+
+def glance(run: Run) -> pd.DataFrame:
+    """Two columns: what was run, on what, and how much of it ended well."""
+    count = findings.counts(run.plan, run.records)
+    ends = {
+        "OK": "OK", "expected": "diverged as foretold", "failed": "failed", "SKIPPED": "SKIPPED",
+        "missing": "without a record",
+    }  # fmt: skip
+    parts = [f"{count[k]} {text}" for k, text in ends.items() if count[k] or k in ("OK", "failed", "SKIPPED")]
+    seeds = int(run.plan.get("seeds", 1))
+    rows = {
+        "profile": f"{run.profile}, {seeds} seed{'s' if seeds != 1 else ''} for what learns",
+        "machine": "; ".join(_machines(run)) or "unknown",
+        "data": "; ".join(_data(run)) or "none",
+        "measurements": f"{count['planned']} planned = {' + '.join(parts)}",
+    }
+    if run.outcomes:
+        bad = sum(outcome not in ("passed", "skipped") for outcome in run.outcomes.values())
+        rows["tests"] = f"{len(run.outcomes)} run, {bad} failed"
+    return pd.DataFrame(rows.items(), columns=["what", "value"])
+
+
+def _machines(run: Run) -> list[str]:
+    texts = []
+    for record in run.records:
+        of = record.environment
+        parts = [str(of.get("device_name") or of.get("cpu") or "unknown device")]
+        if of.get("cores"):
+            parts.append(f"{of['cores']} cores")
+        if of.get("threads"):
+            parts.append(f"{of['threads']} intra-op thread{'s' if of['threads'] != 1 else ''}")
+        if of.get("memory_bytes"):
+            parts.append(f"{of['memory_bytes'] / 2**30:.0f} GiB")
+        parts += [f"{name} {of[name]}" for name in ("python", "torch") if of.get(name)]
+        texts.append(", ".join(parts))
+    return list(dict.fromkeys(texts))
+
+
+def _data(run: Run) -> list[str]:
+    texts = []
+    for of in (record.data for record in run.records if record.data.get("name")):
+        sizes = [f"{of[split]:,} {split}" for split in ("train", "validation") if of.get(split)]
+        texts.append(f"{of['name']} ({' + '.join(sizes)})" if sizes else str(of["name"]))
+    return list(dict.fromkeys(texts))
+
+
+def verdicts(run: Run, scenario: str | None = None) -> pd.DataFrame:
+    """One row per claim, of one scenario or of all: the claim, its verdict, the reason."""
+    rows: list[dict[str, str]] = []
+    for plan in run.plan["scenarios"]:
+        if scenario in (None, plan["name"]):
+            found = findings.verdict_rows(run.of(plan["name"]), plan, run.profile)
+            rows += [{"scenario": plan["name"], **row} for row in found]
+    columns = ["scenario", "claim", "verdict", "reason"][scenario is not None :]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def axes(run: Run, scenario: str) -> pd.DataFrame:
+    """One row per arm: what it spent on the axis of equality, first, and on the others."""
+    rows = findings.axes_rows(run.of(scenario), str(run.scenario(scenario)["axis"]))
+    return pd.DataFrame(rows).fillna("–")
+
+
+def says(run: Run, scenario: str) -> str:
+    """What the numbers of a scenario say, as a list in Markdown."""
+    plan, records = run.scenario(scenario), run.of(scenario)
+    texts = [findings.equality(records, str(plan["axis"]))] if records else []
+    texts += findings.sentences(records, run.profile, plan.get("may_diverge", ()))
+    return "\n".join(f"- {escape_markdown(text)}" for text in texts)
+
+
+def environment(run: Run) -> pd.DataFrame:
+    """Every fact that the records state of their environment; several values are separated by ;."""
+    found: dict[str, list[str]] = {}
+    for record in run.records:
+        for key, value in record.environment.items():
+            if key != "load_1min" and value is not None:
+                found.setdefault(key, []).append(str(value))
+    rows: list[dict[str, Any]] = [
+        {"what": key, "value": "; ".join(dict.fromkeys(values))} for key, values in found.items()
+    ]
+    started = sorted(record.started_at for record in run.records if record.started_at)
+    if started:
+        rows.append({"what": "measured (UTC)", "value": f"{started[0]} to {started[-1]}"})
+    sums = {f"{r.data['name']}: {r.data['sha256']}" for r in run.records if r.data.get("sha256")}
+    rows += [{"what": "data, SHA-256", "value": text} for text in sorted(sums)]
+    return pd.DataFrame(rows, columns=["what", "value"])

@@ -1,0 +1,350 @@
+"""Run folders and pytest-benchmark JSON to tidy pandas tables. Reads files; needs no torch.
+
+A result is either a run folder (``run.json`` and ``records/*.json``) or the file that
+``pytest --benchmark-json=F`` wrote: there the top-level key ``nnbench`` holds the plan, and in it
+``records`` and ``outcomes``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nnbench.config import ConfigError, NnbenchError, closest
+from nnbench.metrics import METRICS
+from nnbench.records import (
+    SCHEMA_HISTORY,
+    Record,
+    RecordError,
+    StorageError,
+    read_record,
+    read_run,
+    record_from_json,
+    strict_loads,
+    write_atomic,
+)
+from nnbench.stats import evenly
+from nnbench.summary import summarize
+
+KEY = "nnbench"
+INSTALL_STORE = "pip install 'nnbench-suite[store]'"
+CURVES = (
+    "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "train_s", "steps", "samples",
+)  # fmt: skip
+_IDENTITY = ("scenario", "arm", "arm_id", "seed", "block", "status", "reason")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was planned and what was measured.
+
+    Attributes:
+        plan: the content of run.json, see `nnbench.claims.run_plan`.
+        records: in the order of the plan: scenario, arm, seed, block.
+        source: the folder or file that was read.
+        outcomes: test -> outcome, for a pytest-benchmark file; empty for a folder.
+    """
+
+    plan: Mapping[str, Any]
+    records: Sequence[Record]
+    source: Path
+    outcomes: Mapping[str, str]
+
+    @property
+    def profile(self) -> str:
+        """smoke, quick or full."""
+        return str(self.plan.get("profile", "quick"))
+
+    def scenario(self, name: str) -> Mapping[str, Any]:
+        """The plan of one scenario.
+
+        Raises:
+            ConfigError: no scenario of this run has that name.
+        """
+        known = {str(each["name"]): each for each in self.plan["scenarios"]}
+        if name not in known:
+            hint = closest(name, list(known))
+            raise ConfigError(f"unknown scenario {name!r}; {hint}this run has: {', '.join(known)}")
+        found: Mapping[str, Any] = known[name]
+        return found
+
+    def of(self, name: str) -> list[Record]:
+        """The records of the scenario called *name*."""
+        return [record for record in self.records if record.scenario == name]
+
+
+def read_results(path: str | Path) -> Run:
+    """The run in *path*: a folder with run.json, or the file that ``pytest --benchmark-json`` wrote.
+
+    Raises:
+        StorageError: nothing there, damaged, not a result of nnbench, or of an unknown schema.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StorageError(f"{path}: no such file or folder; pytest bench/ --benchmark-json={path} makes it")
+    try:
+        plan, records, outcomes = _read_folder(path) if path.is_dir() else _read_file(path)
+        return Run(plan, _ordered(plan, records), path, outcomes)
+    except (RecordError, AttributeError, KeyError, TypeError) as error:
+        # A sound JSON file of the wrong shape: the readers below trust keys and types.
+        raise StorageError(f"{path}: a record or the plan is malformed: {error!r}") from error
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, Any], list[Record], dict[str, str]]:
+    if not (folder / "run.json").is_file():
+        raise StorageError(f"{folder}: a folder without run.json is no run; name the folder that holds it")
+    plan = read_run(folder)
+    records = [read_record(path) for path in sorted((folder / "records").glob("*.json"))]
+    return plan, records, {}
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], list[Record], dict[str, str]]:
+    try:
+        outer = strict_loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise StorageError(f"{path} is damaged or no JSON: {error}") from error
+    if not isinstance(outer, dict) or "benchmarks" not in outer:
+        raise StorageError(f"{path} was not written by pytest --benchmark-json; nor is it a run folder")
+    content = outer.get(KEY)
+    if not isinstance(content, dict):
+        raise StorageError(
+            f"{path} holds no results of nnbench; make them with: pytest bench/ --benchmark-json=F"
+        )
+    if content.get("schema_version") not in SCHEMA_HISTORY:
+        known = ", ".join(map(str, SCHEMA_HISTORY))
+        raise StorageError(f"{path}: schema {content.get('schema_version')!r}; this nnbench reads {known}")
+    plan = {key: value for key, value in content.items() if key not in ("records", "outcomes")}
+    records = [record_from_json(values) for values in content["records"]]
+    return plan, records, dict(content.get("outcomes", {}))
+
+
+def _ordered(plan: Mapping[str, Any], records: Iterable[Record]) -> list[Record]:
+    """Records in the order of the plan; what it does not name comes last."""
+    place = {
+        (scenario["name"], arm["name"]): (i, j)
+        for i, scenario in enumerate(plan["scenarios"])
+        for j, arm in enumerate(scenario["arms"])
+    }
+    last = (len(plan["scenarios"]), 0)
+
+    def key(record: Record) -> tuple[Any, ...]:
+        name = record.arm["name"]
+        where = place.get((record.scenario, name), last)
+        return (*where, str(record.scenario), name, record.seed, record.block)
+
+    return sorted(records, key=key)
+
+
+def load_run(path: str | Path) -> pd.DataFrame:
+    """A tidy table, one row per record of the run in *path*; see `records_table`.
+
+    Raises:
+        StorageError: see `read_results`.
+    """
+    return records_table(read_results(path))
+
+
+def records_table(run: Run) -> pd.DataFrame:
+    """One row per record: identity, status, metrics, the arm's configuration, environment, data.
+
+    Metrics are in the recorded unit (seconds, bytes, shares); one that could not be measured is NaN.
+    The arm's fields are columns (``batch_size``, ``model_args.hidden``; lists as text, ``512-512``).
+    A field that is named like a metric is ``arm.<field>``: ``epochs`` was counted, ``arm.epochs`` planned.
+    """
+    names = list(dict.fromkeys(name for record in run.records for name in record.metrics))
+    taken = {*_IDENTITY, *names, *METRICS}
+    rows = [_row(record, names, taken) for record in run.records]
+    columns = list(dict.fromkeys([*_IDENTITY, *(key for row in rows for key in row)]))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _row(record: Record, names: Sequence[str], taken: set[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "scenario": record.scenario, "arm": record.arm["name"], "arm_id": record.arm["id"],
+        "seed": record.seed, "block": record.block, "status": record.status, "reason": record.reason,
+    }  # fmt: skip
+    for name in names:
+        value = record.metrics.get(name)
+        key = f"metric.{name}" if name in _IDENTITY else name
+        row[key] = float("nan") if value is None else value
+    config = {key: value for key, value in record.arm.items() if key not in ("name", "id")}
+    for key, value in _flat(config):
+        row[f"arm.{key}" if key in taken else key] = value
+    row["quality"] = " ".join(record.quality)
+    row.update(_flat(record.environment, "environment."))
+    row.update(_flat(record.data, "data."))
+    return row
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{key}", "-".join(str(item) for item in value)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def curves(run: Run) -> pd.DataFrame:
+    """One row per scenario, arm, seed, block and epoch (1, 2, …): losses, accuracies and what was paid.
+
+    ``train_s``, ``steps`` and ``samples`` are cumulative at the end of the epoch. A curve that is
+    shorter than the others (a training that diverged within an epoch) ends in NaN.
+    """
+    rows: list[dict[str, Any]] = []
+    for record in run.records:
+        for i in range(max(map(len, record.curves.values()), default=0)):
+            row = {**_identity(record), "epoch": i + 1}
+            for name, values in record.curves.items():
+                value = values[i] if i < len(values) else None
+                row[name] = float("nan") if value is None else value
+            rows.append(row)
+    more = dict.fromkeys(key for row in rows for key in row)
+    head = ("scenario", "arm", "seed", "block", "status", "epoch")
+    return pd.DataFrame(rows, columns=list(dict.fromkeys([*head, *CURVES, *more])))
+
+
+def _identity(record: Record) -> dict[str, Any]:
+    return {
+        "scenario": record.scenario, "arm": record.arm["name"], "seed": record.seed,
+        "block": record.block, "status": record.status,
+    }  # fmt: skip
+
+
+def step_samples(run: Run, name: str = "step_loss") -> pd.DataFrame:
+    """One row per sampled step: its number (1, 2, …) and its value in the column *name*.
+
+    At most 512 steps of a training are in its record, taken evenly from all of them.
+    """
+    rows: list[dict[str, Any]] = []
+    for record in run.records:
+        sample = record.samples.get(name, {"count": 0, "values": []})
+        values = sample["values"]
+        # evenly() needs two places to spread over; a single value is the first step.
+        steps = evenly(sample["count"], len(values)) if len(values) > 1 else [0] * len(values)
+        for step, value in zip(steps, values, strict=True):
+            rows.append(
+                {**_identity(record), "step": step + 1, name: float("nan") if value is None else value}
+            )
+    return pd.DataFrame(rows, columns=["scenario", "arm", "seed", "block", "status", "step", name])
+
+
+def summary_table(run: Run, scenario_name: str) -> pd.DataFrame:
+    """One row of printable text per arm of a scenario; a planned arm without a record keeps its row.
+
+    Raises:
+        ConfigError: no scenario of this run has that name.
+    """
+    rows = {row["arm"]: row for row in summarize(run.of(scenario_name))}
+    heads = list(dict.fromkeys(key for row in rows.values() for key in row if key != "status"))
+    for arm in run.scenario(scenario_name)["arms"]:
+        if arm["name"] not in rows:
+            rows[arm["name"]] = {"arm": arm["name"], "seeds": "0/0", "status": "NOT RUN: no record"}
+    return pd.DataFrame(list(rows.values()), columns=[*(heads or ["arm", "seeds"]), "status"]).fillna("–")
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """*frame* as CSV; a text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    safe = frame.rename(columns=_no_formula)
+    for column in safe.columns[[not pd.api.types.is_numeric_dtype(t) for t in safe.dtypes]]:
+        safe[column] = safe[column].map(_no_formula, na_action="ignore")
+    text: str = safe.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _no_formula(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(tuple("=+-@\t\r\n＝＋－＠")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """*frame* as a table for GitHub; nothing in a cell can break the table or become markup."""
+    cells = frame.astype(object).where(frame.notna(), "").map(escape_markdown)
+    heads = [escape_markdown(column) for column in frame.columns]
+    numeric = [_looks_numeric(frame[column]) for column in frame.columns]
+    rule = ["---:" if right else "---" for right in numeric]
+    lines = [heads, rule, *cells.to_numpy().tolist()]
+    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+
+
+def _looks_numeric(column: pd.Series[Any]) -> bool:
+    return all(re.fullmatch(r"[-+]?[\d.,/e-]+( ± [\d.,]+)?|–|nan|", str(value)) for value in column)
+
+
+def escape_markdown(value: object) -> str:
+    """*value* as text that Markdown prints as it is: one line, no markup, no HTML, no formula."""
+    text = " ".join(str(value).split())
+    text = re.sub(r"([\\`*|$~#]|\](?=[(\[:]))", r"\\\1", text)
+    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # within a word Markdown leaves _ alone
+    text = re.sub(r"^(\d*)(?=[-+.)]\s|[-+]$|[-=]+$)", r"\1\\", text)  # no list, rule or heading
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    write_atomic(path, to_csv(frame))
+
+
+def _write_markdown(frame: pd.DataFrame, path: Path) -> None:
+    write_atomic(path, to_markdown(frame))
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise NnbenchError(f"Parquet needs pyarrow; install it with: {INSTALL_STORE}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / "part"
+        _one_type_per_column(frame).to_parquet(part, index=False)
+        os.replace(part, path)
+
+
+def _one_type_per_column(frame: pd.DataFrame) -> pd.DataFrame:
+    """Parquet's columns have one type each; a mixed one (batch sizes 64 and 'full') becomes text."""
+    frame = frame.copy()
+    for column in frame.columns:
+        if len({type(value) for value in frame[column].dropna()} - {int, float}) > 0:
+            frame[column] = frame[column].map(str, na_action="ignore")
+    return frame
+
+
+WRITERS: Mapping[str, Callable[[pd.DataFrame, Path], None]] = {
+    "csv": _write_csv,
+    "markdown": _write_markdown,
+    "parquet": _write_parquet,
+}
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, kind: str = "") -> Path:
+    """Write *frame* as *kind*: csv, markdown or parquet; left empty, the suffix of *path* decides.
+
+    Raises:
+        ConfigError: no such format.
+        NnbenchError: Parquet without pyarrow.
+        StorageError: the folder cannot be written to.
+    """
+    path = Path(path)
+    name = kind or path.suffix.lower().removeprefix(".").replace("md", "markdown")
+    if name not in WRITERS:
+        raise ConfigError(f"{path}: unknown format {name!r}; known: {', '.join(WRITERS)}")
+    try:
+        WRITERS[name](frame, path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+    return path

@@ -1,0 +1,63 @@
+"""Records to one printable row per arm: the table that terminal, command line and report share."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from nnbench.metrics import Metric, metric
+from nnbench.records import OK, Record
+from nnbench.stats import mean_interval
+
+COLUMNS = (
+    "validation_accuracy", "train_s", "samples_per_s", "target_s", "peak_bytes", "parameters",
+    "receptive_field", "macs", "layers",
+)  # fmt: skip
+
+
+def summarize(records: Sequence[Record]) -> list[dict[str, str]]:
+    """One row per arm, in the order of first appearance; keys are column heads, values are text.
+
+    A learned metric is mean ± half its 95 % t interval over seeds, anything else the median. A metric
+    that no record of the scenario has gets no column.
+    """
+    arms = list(dict.fromkeys(str(record.arm["name"]) for record in records))
+    names = [name for name in COLUMNS if any(name in record.metrics for record in records)]
+    return [_row(arm, [r for r in records if r.arm["name"] == arm], names) for arm in arms]
+
+
+def _row(arm: str, records: Sequence[Record], names: Sequence[str]) -> dict[str, str]:
+    done = [record for record in records if record.status == OK]
+    row = {"arm": arm, "seeds": f"{len(done)}/{len(records)}"}
+    for name in names:
+        of = metric(name)
+        values = [v for v in (record.metrics.get(name) for record in done) if v is not None]
+        row[heading(of)] = cell(of, values)
+    failed = [record for record in records if record.status != OK]
+    row["status"] = OK if not failed else f"{failed[0].status}: {failed[0].reason}"
+    return row
+
+
+def heading(of: Metric) -> str:
+    """Column head: label and unit."""
+    return f"{of.label} [{of.unit}]" if of.unit else of.label
+
+
+def cell(of: Metric, values: Sequence[float]) -> str:
+    """The values of one arm as text; a dash where there are none."""
+    if not values:
+        return "–"
+    scaled = [value * of.scale for value in values]
+    if of.nature == "exact":
+        return f"{scaled[0]:,.0f}"
+    if of.nature != "learned":
+        return number(statistics.median(scaled))
+    estimate = mean_interval(scaled)
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.centre:.2f}"
+    return f"{estimate.centre:.2f} ± {(estimate.high - estimate.low) / 2:.2f}"
+
+
+def number(value: float) -> str:
+    """Three significant digits, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,90 @@
+"""The order of the samples, and their gathering into batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from nnbench.config import FULL_BATCH, Arm
+from nnbench.data import Split
+
+# Samples gathered at once: small batches share one gather, large ones keep their window in cache.
+_GATHER = 4096
+# Steps after which the losses are read back from the device.
+WINDOW = 256
+
+
+class Samples:
+    """A split on the device, as uint8, in batches of floating-point numbers.
+
+    Attributes:
+        images: uint8, shape (N, C, H, W), on the device.
+        labels: int64, shape (N,), on the device.
+    """
+
+    def __init__(self, split: Split, arm: Arm, device: torch.device, scale: torch.Tensor) -> None:
+        self.images = split.images.to(device)
+        self.labels = split.labels.to(device)
+        self.dtype = getattr(torch, arm.precision)
+        self._scale = scale.to(device=device, dtype=self.dtype)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def decode(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 pixels to numbers: /255, and standardized where the arm says so."""
+        x = images.to(self.dtype).mul_(self._scale[0])
+        return x if len(self._scale) == 1 else x.sub_(self._scale[1]).mul_(self._scale[2])
+
+    def windows(
+        self, order: torch.Tensor, batch_size: int
+    ) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
+        """Windows of (x, y) batches in the given *order*; the last batch holds what is left."""
+        steps = max(1, min(WINDOW, _GATHER // batch_size))
+        for chunk in order.split(steps * batch_size):
+            x = self.decode(self.images[chunk])
+            y = self.labels[chunk]
+            yield list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+
+
+def pixel_scale(train: Split, normalize: bool) -> torch.Tensor:
+    """Factors of `Samples.decode`: (1/255,) or (1/255, mean, 1/deviation) of the training pixels."""
+    if not normalize:
+        return torch.tensor([1 / 255])
+    pixels = train.images.to(torch.float64) / 255
+    deviation = pixels.std().clamp_min(1e-12)
+    return torch.stack([torch.tensor(1 / 255, dtype=torch.float64), pixels.mean(), 1 / deviation])
+
+
+class Order:
+    """The order of the samples in each epoch, on the CPU so that every device gets the same.
+
+    ``reshuffle`` draws a new permutation each epoch, ``shuffle-once`` keeps the first, ``sequential``
+    keeps the order of the files, ``replacement`` draws each sample independently.
+    """
+
+    def __init__(self, sampling: str, count: int, seed: int) -> None:
+        self._sampling = sampling
+        self._count = count
+        self._generator = torch.Generator().manual_seed(seed)
+        self._kept: torch.Tensor | None = None
+
+    def next_epoch(self) -> torch.Tensor:
+        """Indices of one epoch, int64, shape (N,)."""
+        if self._sampling == "replacement":
+            return torch.randint(self._count, (self._count,), generator=self._generator)
+        if self._sampling == "reshuffle":
+            return torch.randperm(self._count, generator=self._generator)
+        if self._kept is None:
+            shuffled = self._sampling == "shuffle-once"
+            self._kept = (
+                torch.randperm(self._count, generator=self._generator) if shuffled
+                else torch.arange(self._count)
+            )  # fmt: skip
+        return self._kept
+
+
+def batch_length(arm: Arm, count: int) -> int:
+    """Samples per step of *arm* on *count* training samples."""
+    return count if arm.batch_size == FULL_BATCH else min(int(arm.batch_size), count)
