@@ -14,7 +14,9 @@ base = Arm(
     epochs=2, init_seed=0,
 )  # fmt: skip
 online = base.replace(name="online (1)", batch_size=1)
-minibatches = tuple(base.replace(name=f"minibatch {size}", batch_size=size) for size in (4, 16, 64, 256, 1024))
+minibatches = tuple(
+    base.replace(name=f"minibatch {size}", batch_size=size) for size in (4, 16, 64, 256, 1024)
+)
 full_batch = base.replace(name="full batch", batch_size="full")
 patient = full_batch.replace(name="full batch, 10x epochs", epochs=10 * base.epochs)
 arms = (online, *minibatches, full_batch, patient)

@@ -7,12 +7,13 @@ fewer weights. ``kernel-size`` trains them; ``kernel-stack`` is arithmetic, exac
 from nnbench import Arm, Claim, Probe, Scenario
 
 base = Arm(
-    data="fashion-mini", model="cnn", optimizer="momentum", schedule="linear", lr="tuned", batch_size=16, epochs=1,
+    data="fashion-mini", model="cnn", optimizer="momentum", schedule="linear", lr="tuned",
+    batch_size=32, epochs=1,
 )  # fmt: skip
 
 
 def cnn(name, kernel_size, convs_per_block=1):
-    args = {"channels": (4, 8), "kernel_size": kernel_size, "convs_per_block": convs_per_block}
+    args = {"channels": (4, 8), "kernel_size": kernel_size, "convs_per_block": convs_per_block, "init": "he"}
     return base.replace(name=name, model_args=args)
 
 

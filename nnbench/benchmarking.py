@@ -274,7 +274,8 @@ def run_probe(probe: Probe) -> Mapping[str, Any]:
     """
     function = load_object(probe.function)
     try:
-        metrics = function(**plain(probe.args))
+        with devices.settings(threads=1):
+            metrics = function(**plain(probe.args))
     except TypeError as error:
         raise ConfigError(f"{probe.name}: {probe.function}: {error}") from error
     if not isinstance(metrics, Mapping):
@@ -282,11 +283,9 @@ def run_probe(probe: Probe) -> Mapping[str, Any]:
     return metrics
 
 
-def probe_record(
-    probe: Probe, metrics: Mapping[str, Any], *, scenario: str | None, block: int = 0
-) -> Record:
+def probe_record(probe: Probe, metrics: Mapping[str, Any], *, scenario: str | None, block: int = 0) -> Record:
     """The record of a probe that returned *metrics*."""
     return Record(
         scenario=scenario, arm=arm_json(probe), seed=0, block=block, metrics=dict(metrics),
-        environment=environment(torch.device("cpu"), torch.get_num_threads()), started_at=_now(),
+        environment=environment(torch.device("cpu"), threads=1), started_at=_now(),
     )  # fmt: skip

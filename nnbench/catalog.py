@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from nnbench.claims import Scenario
-from nnbench.config import TUNED, Arm, ConfigError, Probe, closest
+from nnbench.config import TUNED, Arm, ConfigError, NnbenchError, Probe, closest
 from nnbench.records import StorageError, strict_dumps, write_atomic
 
 RATES_FILE = "rates.toml"
@@ -70,11 +70,16 @@ def read_rates(folder: Path) -> Rates:
     if not path.exists():
         return Rates(path)
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8"))["rate"]
-        rates = [Rate(**{k: tuple(v) if isinstance(v, list) else v for k, v in r.items()}) for r in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("rate", [])
+        rates = [_rate(row) for row in rows]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise StorageError(f"{path}: {error}; write it anew with 'nnbench tune'") from error
     return Rates(path, {(rate.scenario, rate.arm, rate.profile): rate for rate in rates})
+
+
+def _rate(row: Mapping[str, Any]) -> Rate:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Rate(**values)
 
 
 def write_rates(rates: Rates) -> None:
@@ -143,7 +148,7 @@ def bench_files(paths: Iterable[Path]) -> list[Path]:
         here = sorted(path.glob("test_*.py")) if path.is_dir() else [path]
         if not here:
             raise ConfigError(f"{path}: no bench files (test_*.py) in this folder")
-        files += here
+        files += [file for file in here if file not in files]
     return files
 
 
@@ -156,8 +161,8 @@ def _import(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except ConfigError:
-        raise
+    except NnbenchError as error:
+        raise ConfigError(f"{file}: {error}") from error
     except Exception as error:
         raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
     return module

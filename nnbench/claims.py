@@ -3,8 +3,8 @@
 A claim is data. Its verdict is computed from records and never stored in them:
 
 * A learned metric (accuracy, loss) is compared over paired seeds: the t interval of the differences at
-  level 1 - 0.05/k for the k claims of the scenario. SUPPORTED if it lies wholly beyond the margin,
-  REFUTED if wholly short of it, else UNDECIDED. A diverged seed counts as a loss.
+  level 1 - 0.05/k for the k claims of the scenario that could err. SUPPORTED if it lies wholly beyond
+  the margin, REFUTED if wholly short of it, else UNDECIDED. A diverged seed counts as a loss.
 * An exact metric (parameters) is compared exactly; one record suffices.
 * Time and memory need blocks (`nnbench.runner`): from one block they are UNDECIDED.
 """
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from nnbench.config import Arm, ConfigError, Probe, closest
-from nnbench.metrics import METRICS, Metric, metric
+from nnbench.metrics import METRICS, Metric, metric, number
 from nnbench.records import OK, SCHEMA_VERSION, Record
 from nnbench.stats import Estimate, mean_interval
 
@@ -63,6 +64,8 @@ class Claim:
             raise ConfigError(f"claim metric: unknown {self.metric!r}; {hint}known: {', '.join(METRICS)}")
         if self.direction not in ("", "higher", "lower"):
             raise ConfigError(f"claim direction: expected higher or lower, got {self.direction!r}")
+        if self.kind != "exact" and not (self.direction or METRICS[self.metric].better):
+            raise ConfigError(f"claim {self.text!r}: {self.metric} has no better end; name a direction")
         if self.kind == "exact" and self.value is None:
             raise ConfigError("an exact claim needs a value")
         if len(self.arms) < (1 if self.kind == "exact" else 2):
@@ -178,44 +181,48 @@ class Verdict:
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], profile: str) -> list[Verdict]:
     """The verdict of each claim of one scenario, from that scenario's *records*."""
-    return [_judge(claim, records, profile, len(claims)) for claim in claims]
+    sampled = sum(metric(claim.metric).nature != "exact" for claim in claims)
+    level = 1 - 0.05 / max(1, sampled)
+    return [_judge(claim, records, profile, level) for claim in claims]
 
 
-def _judge(claim: Claim, records: Sequence[Record], profile: str, k: int) -> Verdict:
-    by_arm = {name: {r.seed: r for r in records if r.arm["name"] == name} for name in claim.arms}
+def _judge(claim: Claim, records: Sequence[Record], profile: str, level: float) -> Verdict:
+    by_arm = {name: {(r.seed, r.block): r for r in records if r.arm["name"] == name} for name in claim.arms}
     for name, found in by_arm.items():
         if not any(record.status in (OK, "DIVERGED") for record in found.values()):
-            return Verdict(claim=claim, verdict=NOT_RUN, reason=f"no records of {name}")
+            why = next((f"{r.status}: {r.reason}" for r in found.values()), "it was not run")
+            return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{name}: {why}")
     if claim.kind == "exact":
-        return _judge_exact(claim, next(iter(by_arm[claim.arms[0]].values())))
-    pairs = zip(claim.arms, claim.arms[1:], strict=False)
-    verdicts = [_judge_pair(claim, by_arm[a], by_arm[b], (a, b), profile, k) for a, b in pairs]
+        return _judge_exact(claim, list(by_arm[claim.arms[0]].values()))
+    verdicts = [
+        _judge_pair(claim, by_arm[a], by_arm[b], (a, b), profile, level) for a, b in pairwise(claim.arms)
+    ]
     rank = (REFUTED, NOT_RUN, UNDECIDED, SUPPORTED)
     return min(verdicts, key=lambda verdict: rank.index(verdict.verdict))
 
 
-def _judge_exact(claim: Claim, record: Record) -> Verdict:
-    found = record.metrics.get(claim.metric)
-    if found is None:
+def _judge_exact(claim: Claim, records: Sequence[Record]) -> Verdict:
+    values = [v for v in (record.metrics.get(claim.metric) for record in records) if v is not None]
+    if not values:
         return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{claim.metric} was not measured")
+    found = next((value for value in values if value != claim.value), values[0])  # one that differs decides
     verdict = SUPPORTED if found == claim.value else REFUTED
     effect = Estimate(centre=found, low=found, high=found, n=1)
     return Verdict(claim=claim, verdict=verdict, effect=effect,
                    reason=f"found {found:,}, claimed {claim.value:,}")  # fmt: skip
 
 
+_Runs = Mapping[tuple[int, int], Record]  # (seed, block) -> record
+
+
 def _judge_pair(
-    claim: Claim,
-    a: Mapping[int, Record],
-    b: Mapping[int, Record],
-    names: tuple[str, str],
-    profile: str,
-    k: int,
+    claim: Claim, a: _Runs, b: _Runs, names: tuple[str, str], profile: str, level: float
 ) -> Verdict:
     of = metric(claim.metric)
-    seeds = sorted(set(a) & set(b))
     sign = 1 if (claim.direction or of.better) == "higher" else -1
-    differences = [sign * d for d in (_difference(a[s], b[s], claim.metric) for s in seeds) if d is not None]
+    pairs = [(a[run], b[run]) for run in sorted(set(a) & set(b))]
+    found = [_difference(x, y, claim.metric) for x, y in pairs]
+    differences = [sign * difference for difference in found if difference is not None]
     versus = f"{names[0]} against {names[1]}"
     if not differences:
         return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{versus}: {claim.metric} was not measured")
@@ -223,12 +230,14 @@ def _judge_pair(
     if of.nature == "exact":
         effect = Estimate(centre=differences[0], low=differences[0], high=differences[0], n=1)
     else:
-        effect = mean_interval(differences, level=1 - 0.05 / k)
+        effect = mean_interval(differences, level)
+    reason = f"{versus}: {_amount(effect, sign, of, level)}; margin {number(margin * of.scale)}"
     if of.nature in ("timed", "memory"):
-        reason = f"{versus}: one block cannot decide about {of.label}; measure at least 6 blocks"
+        reason = f"{reason}; one block cannot decide about {of.label}: measure at least 6"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
-    word = "higher" if sign > 0 else "lower"
-    reason = f"{versus}: {word} by {_amount(effect, of)}; margin {margin * of.scale:g}"
+    if lost := len(found) - len(differences):
+        reason = f"{reason}; {lost} of {len(found)} pairs have no {of.label}, since one of them diverged"
+        return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
     return Verdict(claim=claim, verdict=_verdict(effect, margin), reason=reason, effect=effect)
 
 
@@ -252,9 +261,14 @@ def _verdict(effect: Estimate, margin: float) -> str:
     return REFUTED if effect.high < margin or effect.low == effect.high else UNDECIDED
 
 
-def _amount(effect: Estimate, of: Metric) -> str:
+def _amount(effect: Estimate, sign: int, of: Metric, level: float) -> str:
+    """'higher by 5.2 points (95 % interval 4.1 to 6.3, n = 3)'; the word follows what was found."""
     unit = "points" if of.unit == "%" else of.unit
-    ends = "" if effect.low is None or effect.high is None or effect.low == effect.high else (
-        f" ({effect.low * of.scale:.3g} to {effect.high * of.scale:.3g}, n = {effect.n})"
-    )  # fmt: skip
-    return f"{effect.centre * of.scale:,.4g} {unit}".strip() + ends
+    found = sign * effect.centre * of.scale
+    text = f"{'higher' if found >= 0 else 'lower'} by {number(abs(found))} {unit}".rstrip()
+    if effect.low is None or effect.high is None or effect.low == effect.high:
+        return text
+    facing = 1 if effect.centre >= 0 else -1
+    ends = sorted(facing * end * of.scale for end in (effect.low, effect.high))
+    interval = f"{100 * level:.4g}\u00a0% interval {number(ends[0])} to {number(ends[1])}"
+    return f"{text} ({interval}, n = {effect.n})"

@@ -67,6 +67,11 @@ class ConfigError(NnbenchError, ValueError):
     """A value that an arm, a scenario or a command cannot take."""
 
 
+def install_line(extra: str) -> str:
+    """How to get an extra: from a checkout, since the registry's nnbench is another project."""
+    return f"pip install -e '.[{extra}]' in a checkout of nnbench"
+
+
 def closest(name: str, known: Sequence[str]) -> str:
     """'did you mean' for a misspelt *name*; empty where nothing known is near."""
     near = difflib.get_close_matches(name, known, n=1)
@@ -75,10 +80,10 @@ def closest(name: str, known: Sequence[str]) -> str:
 
 def known_or_path(what: str, name: str, table: Mapping[str, Any]) -> None:
     """Refuse a *name* that is neither in *table* nor ``package.module:factory``."""
-    if name in table or re.fullmatch(r"[\w.]+:\w+", name):
+    if isinstance(name, str) and (name in table or re.fullmatch(r"[\w.]+:\w+", name)):
         return
     raise ConfigError(
-        f"{what}: unknown name {name!r}; {closest(name, list(table))}"
+        f"{what}: unknown name {name!r}; {closest(str(name), list(table))}"
         f"known: {', '.join(table)}; or your own as package.module:factory"
     )
 
@@ -90,14 +95,15 @@ def load_object(path: str) -> Any:
         ConfigError: the path has no colon, or nothing is there.
     """
     module, _, name = path.partition(":")
-    if not name:
+    if not module.strip(".") or not name:
         raise ConfigError(f"{path!r}: expected package.module:name")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{path!r}: no module {error.name!r}; is its folder on PYTHONPATH?") from error
-    except AttributeError as error:
-        raise ConfigError(f"{path!r}: module {module!r} has no {name!r}") from error
+    if not hasattr(found, name):
+        raise ConfigError(f"{path!r}: module {module!r} has no {name!r}")
+    return getattr(found, name)
 
 
 def _freeze(value: Any, where: str) -> Any:
@@ -174,11 +180,14 @@ class Arm:
     kind: ClassVar[str] = "training"
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if isinstance(getattr(self, item.name), Mapping):
-                object.__setattr__(self, item.name, _freeze(getattr(self, item.name), item.name))
+        for name in ("model_args", "optimizer_args", "schedule_args"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ConfigError(f"{name}: expected a mapping, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, _freeze(getattr(self, name), name))
         self._check_names()
         self._check_numbers()
+        if self.lr != TUNED:
+            object.__setattr__(self, "lr", float(self.lr))  # 1 and 1.0 are one rate: they hash alike
         if not self.name:
             object.__setattr__(self, "name", self._label())
 
@@ -190,7 +199,7 @@ class Arm:
         self._check_choice("sampling", SAMPLINGS)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("train_on", ("train", "tune"))
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+        if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
             raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, got {self.device!r}")
 
     def _check_choice(self, name: str, choices: Sequence[str]) -> None:
@@ -209,6 +218,10 @@ class Arm:
                 raise ConfigError(f"{name}: expected 1, 2, …, got {getattr(self, name)!r}")
         if self.max_steps is not None and not _is_count(self.max_steps):
             raise ConfigError(f"max_steps: expected 1, 2, … or nothing, got {self.max_steps!r}")
+        if self.init_seed is not None and type(self.init_seed) is not int:
+            raise ConfigError(f"init_seed: expected a whole number or nothing, got {self.init_seed!r}")
+        if not isinstance(self.normalize, bool):
+            raise ConfigError(f"normalize: expected true or false, got {self.normalize!r}")
         target = self.target_accuracy
         if target is not None and not (_is_number(target) and 0 < target <= 1):
             raise ConfigError(f"target_accuracy: expected a share above 0 and up to 1, got {target!r}")

@@ -6,10 +6,10 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
-from nnbench.config import DATA_SETS, Arm, NnbenchError
+from nnbench.config import DATA_SETS, Arm, NnbenchError, install_line
 
 EXTRAS = {
-    "report": ("nbformat", "nbclient", "ipykernel", "nbconvert"),
+    "report": ("nbformat", "nbclient", "ipykernel", "mistune"),
     "store": ("pyarrow",),
     "optim": ("pytorch_optimizer",),
     "explain": ("captum",),
@@ -64,4 +64,4 @@ def _data(name: str) -> str:
 
 def _extra(name: str, modules: tuple[str, ...]) -> str:
     missing = [module for module in modules if find_spec(module) is None]
-    return "installed" if not missing else f"not installed: pip install -e '.[{name}]' from a checkout"
+    return "installed" if not missing else f"not installed: {install_line(name)}"

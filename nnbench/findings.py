@@ -9,10 +9,9 @@ from typing import Any
 
 from nnbench.claims import NOT_RUN, Claim, judge
 from nnbench.config import ConfigError
-from nnbench.metrics import metric
+from nnbench.metrics import heading, metric, number
 from nnbench.records import OK, Record
 from nnbench.stats import Estimate, binomial_error, mean_interval, paired_difference
-from nnbench.summary import heading, number
 
 ACCURACY = "validation_accuracy"
 SEEDS_FOR_SMALL_DIFFERENCES = 6
@@ -71,7 +70,7 @@ def _accuracy_sentences(records: Sequence[Record], profile: str) -> list[str]:
     best, share = ranked[0]
     seeds = len(values_of(records, best, ACCURACY))
     of = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
-    text = f"{best} has the highest validation accuracy: {share * 100:.1f} % ({of})."
+    text = f"{best} has the highest validation accuracy: {share * 100:.1f}\u00a0% ({of})."
     if len(ranked) == 1:
         return [text]
     return [f"{text} {_margin_text(records, best, ranked[1][0], profile)}"]
@@ -162,7 +161,7 @@ def _doubt_sentences(records: Sequence[Record]) -> list[str]:
         error = binomial_error(min(1.0, best[1]), n) * 100
         found.append(
             f"The validation set has {n:,} images: counting them has a standard error of {error:.1f} points "
-            f"at {best[1] * 100:.0f} %, whatever the number of seeds."
+            f"at {best[1] * 100:.0f}\u00a0%, whatever the number of seeds."
         )
     seeds = max(len({key[0] for key in values_of(records, arm, ACCURACY)}) for arm in arms_of(records))
     if seeds < SEEDS_FOR_SMALL_DIFFERENCES:

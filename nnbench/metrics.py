@@ -63,3 +63,13 @@ METRICS: Mapping[str, Metric] = {
 def metric(name: str) -> Metric:
     """The registered metric, or a bare one for a number that a probe of the user's returns."""
     return METRICS.get(name, Metric(name=name, label=name.replace("_", " ")))
+
+
+def heading(of: Metric) -> str:
+    """Column head: label and unit."""
+    return f"{of.label} [{of.unit}]" if of.unit else of.label
+
+
+def number(value: float) -> str:
+    """Three significant digits, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

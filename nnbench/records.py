@@ -11,9 +11,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,13 +91,25 @@ class Record:
         for flag in self.quality:
             if flag not in QUALITY_FLAGS:
                 raise RecordError(f"quality: expected some of {', '.join(QUALITY_FLAGS)}, got {flag!r}")
+        self._check_what()
         for name, value in self.metrics.items():
             self._check_metric(name, value)
+
+    def _check_what(self) -> None:
+        # Arm id, seed and block become the name of a file.
+        if not isinstance(self.arm, Mapping) or not isinstance(self.arm.get("name"), str):
+            raise RecordError(f"arm: expected an arm with its name, got {self.arm!r}")
+        if not re.fullmatch(r"[0-9a-f]{16}", str(self.arm.get("id"))):
+            raise RecordError(f"arm id: expected 16 hexadecimal digits, got {self.arm.get('id')!r}")
+        if type(self.seed) is not int or type(self.block) is not int:
+            raise RecordError(f"seed and block: expected whole numbers, got {self.seed!r}, {self.block!r}")
 
     def _check_metric(self, name: str, value: float | int | None) -> None:
         if value is None:
             if not self.missing.get(name):
                 raise RecordError(f"metric {name!r} is None without a reason in 'missing'")
+        elif not isinstance(value, (int, float)):
+            raise RecordError(f"metric {name!r} is no number: {value!r}")
         elif not math.isfinite(value):
             raise RecordError(f"metric {name!r} is {value}: write None and the reason instead")
         elif value < 0 and name.endswith(("_s", "_bytes", "_accuracy", "parameters")):
@@ -119,16 +132,21 @@ def record_from_json(values: Mapping[str, Any]) -> Record:
 
     Raises:
         StorageError: a schema version that is not known here.
-        RecordError: an unknown key, or a record that contradicts itself.
+        RecordError: an unknown key, a missing one, or a record that contradicts itself.
     """
     version = values.get("schema_version")
     if version not in SCHEMA_HISTORY:
         known = ", ".join(map(str, SCHEMA_HISTORY))
-        raise StorageError(f"record schema {version!r}: this nnbench reads {known}; use the one that wrote it")
+        raise StorageError(
+            f"record schema {version!r}: this nnbench reads {known}; use the one that wrote it"
+        )
     names = [item.name for item in fields(Record)]
     for key in values:
         if key not in names:
             raise RecordError(f"record: unknown key {key!r}; {closest(key, names)}")
+    for item in fields(Record):
+        if item.default is MISSING and item.default_factory is MISSING and item.name not in values:
+            raise RecordError(f"record: no {item.name!r}")
     return Record(**{**values, "quality": tuple(values.get("quality", ()))})
 
 
@@ -213,6 +231,8 @@ def _unsealed(kind: str, path: Path) -> dict[str, Any]:
         outer = strict_loads(path.read_text(encoding="utf-8"))
         content: dict[str, Any] = outer[kind]
         found = hashlib.sha256(strict_dumps(content).encode()).hexdigest()
+        if not isinstance(content, dict):
+            raise TypeError(f"{kind} is no object but {type(content).__name__}")
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -233,9 +253,13 @@ def read_record(path: Path) -> Record:
     """The record in *path*.
 
     Raises:
-        StorageError: unreadable, damaged, or of an unknown schema.
+        StorageError: unreadable, damaged, of an unknown schema, or a record that contradicts itself.
     """
-    return record_from_json(_unsealed("record", path))
+    content = _unsealed("record", path)
+    try:
+        return record_from_json(content)
+    except NnbenchError as error:
+        raise StorageError(f"{path}: {error}") from error
 
 
 def write_run(folder: Path, plan: Mapping[str, Any]) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from nnbench.config import ConfigError, NnbenchError, closest
+from nnbench.config import ConfigError, NnbenchError, closest, install_line
 from nnbench.metrics import METRICS
 from nnbench.records import (
     SCHEMA_HISTORY,
@@ -34,7 +34,6 @@ from nnbench.stats import evenly
 from nnbench.summary import summarize
 
 KEY = "nnbench"
-INSTALL_STORE = "pip install 'nnbench-suite[store]'"
 CURVES = (
     "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "train_s", "steps", "samples",
 )  # fmt: skip
@@ -307,7 +306,7 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise NnbenchError(f"Parquet needs pyarrow; install it with: {INSTALL_STORE}") from error
+        raise NnbenchError(f"Parquet needs pyarrow; install it with: {install_line('store')}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / "part"

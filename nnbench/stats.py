@@ -51,7 +51,7 @@ def paired_ratio(a: Sequence[float], b: Sequence[float], level: float = 0.95) ->
     Raises:
         ValueError: the lengths differ, there are no samples, or one is not positive.
     """
-    if min(*a, *b, math.inf) <= 0:
+    if min([*a, *b], default=1) <= 0:
         raise ValueError("a ratio needs positive samples")
     logs = paired_difference([math.log(x) for x in a], [math.log(x) for x in b], level)
     low, high = (None if end is None else math.exp(end) for end in (logs.low, logs.high))
@@ -64,9 +64,11 @@ def binomial_error(share: float, n: int) -> float:
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """At most *most* indices spread evenly over range(*count*), both ends among them."""
+    """At most *most* indices spread evenly over range(*count*), both ends among them; for one, the first."""
     if count <= most:
         return list(range(count))
+    if most < 2:
+        return [0][:most]
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 

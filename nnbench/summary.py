@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from nnbench.metrics import Metric, metric
+from nnbench.metrics import Metric, heading, metric, number
 from nnbench.records import OK, Record
 from nnbench.stats import mean_interval
 
@@ -23,6 +23,9 @@ def summarize(records: Sequence[Record]) -> list[dict[str, str]]:
     """
     arms = list(dict.fromkeys(str(record.arm["name"]) for record in records))
     names = [name for name in COLUMNS if any(name in record.metrics for record in records)]
+    # what a user's own probe returns is shown too
+    own = {name: 0 for record in records if record.arm["kind"] == "probe" for name in record.metrics}
+    names += [name for name in own if name not in names]
     return [_row(arm, [r for r in records if r.arm["name"] == arm], names) for arm in arms]
 
 
@@ -38,17 +41,12 @@ def _row(arm: str, records: Sequence[Record], names: Sequence[str]) -> dict[str,
     return row
 
 
-def heading(of: Metric) -> str:
-    """Column head: label and unit."""
-    return f"{of.label} [{of.unit}]" if of.unit else of.label
-
-
 def cell(of: Metric, values: Sequence[float]) -> str:
     """The values of one arm as text; a dash where there are none."""
     if not values:
         return "–"
     scaled = [value * of.scale for value in values]
-    if of.nature == "exact":
+    if of.nature == "exact" and float(scaled[0]).is_integer():
         return f"{scaled[0]:,.0f}"
     if of.nature != "learned":
         return number(statistics.median(scaled))
@@ -56,8 +54,3 @@ def cell(of: Metric, values: Sequence[float]) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.centre:.2f}"
     return f"{estimate.centre:.2f} ± {(estimate.high - estimate.low) / 2:.2f}"
-
-
-def number(value: float) -> str:
-    """Three significant digits, with thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -90,5 +90,3 @@ def tune_accuracy(arm: Arm, seed: int, data_folder: Path | None = None) -> float
     if record.status != OK:
         raise RuntimeError(f"{arm.name}: {record.status}: {record.reason}")
     return float(record.metrics["validation_accuracy"] or 0.0)
-
-

@@ -65,7 +65,9 @@ def test_ones_own_model_from_the_folder_at_hand(capsys, tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    code, out, _ = run(capsys, *TRAIN, "--model", "own_model_of_a_user:make", "--model-args", "width=5", "--json")
+    code, out, _ = run(
+        capsys, *TRAIN, "--model", "own_model_of_a_user:make", "--model-args", "width=5", "--json"
+    )
     assert code == 0
     assert strict_loads(out)["metrics"]["parameters"] == 64 * 5 + 5 + 5 * 10 + 10
 
@@ -202,9 +204,15 @@ COMMANDS = ("list", "run", "tune", "table", "plot", "report", "train", "doctor")
 
 def without_torch(*arguments):
     """Run the command in a process in which torch cannot be imported."""
-    blocked = "import sys; sys.modules['torch'] = None; from nnbench.cli import main; sys.exit(main(sys.argv[1:]))"
+    blocked = (
+        "import sys; sys.modules['torch'] = None; from nnbench.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     return subprocess.run(
-        [sys.executable, "-c", blocked, *arguments], capture_output=True, text=True, env=dict(os.environ), timeout=60
+        [sys.executable, "-c", blocked, *arguments],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        timeout=60,
     )
 
 

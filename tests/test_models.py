@@ -338,7 +338,9 @@ def test_wrong_names_shapes_and_images_are_refused() -> None:
         build("mlp", (28, 28), 10)
     with pytest.raises(ConfigError, match="2 or more classes"):
         build("mlp", FASHION, ("only",))
-    with pytest.raises(ConfigError, match="model alexnet: input 7x28: a stride and three poolings need images of 16x16"):
+    with pytest.raises(
+        ConfigError, match="model alexnet: input 7x28: a stride and three poolings need images of 16x16"
+    ):
         build("alexnet", (1, 7, 28), 10)
 
 
@@ -376,3 +378,21 @@ def test_building_our_own_models_does_not_import_torchvision() -> None:
         "assert 'torchvision' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_he_weights_keep_the_signal_through_depth_and_torchs_do_not() -> None:
+    """He et al. 2015: variance 2 / fan-in keeps the second moment of ReLU layers; torch's third fades."""
+    torch.manual_seed(0)
+    x = torch.rand(256, *FASHION)
+    spread = {}
+    for init in ("he", "torch"):
+        model = build("mlp", FASHION, 10, {"depth": 8, "width": 256, "init": init})
+        with torch.no_grad():
+            spread[init] = float((model(x) - model(torch.zeros(1, *FASHION))).std() / x.std())
+    assert spread["he"] > 5 * spread["torch"]
+    for name in ("mlp", "cnn", "alexnet"):
+        layers = [*build(name, FASHION, 10, {"init": "he"}).modules()]
+        drawn = [layer for layer in layers if isinstance(layer, (nn.Linear, nn.Conv2d))]
+        assert all(float(layer.bias.detach().abs().max()) == 0 for layer in drawn if layer.bias is not None)
+        fan_in = drawn[-1].weight[0].numel()
+        assert float(drawn[-1].weight.detach().std()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.1)

@@ -1,5 +1,7 @@
 """Every optimizer is torch's own; every schedule starts and ends where it says."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -40,7 +42,7 @@ def test_arguments_override_the_name():
 
 
 def test_an_unknown_argument_names_the_optimizer():
-    with pytest.raises(ConfigError, match="adam.*momentun"):
+    with pytest.raises(ConfigError, match=r"adam.*momentun"):
         make_optimizer(
             Arm(optimizer="adam", optimizer_args={"momentun": 1}), [torch.nn.Parameter(torch.ones(1))]
         )
@@ -92,7 +94,7 @@ def test_a_cycle_goes_up_and_down_again():
     seen = rates("cyclic")
     assert min(seen) == pytest.approx(0.01)
     assert max(seen) == pytest.approx(0.1, rel=0.05)
-    ups = sum(later > earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    ups = sum(later > earlier for earlier, later in itertools.pairwise(seen))
     assert 40 <= ups <= 60
 
 

@@ -4,9 +4,9 @@ import math
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from fake_runs import ALL_PLOTS, architectures, batching, grid, kernels, lecture, read_parts, receptive_field
 from matplotlib.text import Text
 
+from fake_runs import ALL_PLOTS, architectures, batching, grid, kernels, lecture, read_parts, receptive_field
 from nnbench import plots
 from nnbench.config import ConfigError
 from nnbench.plots.labels import push_apart

@@ -87,7 +87,11 @@ def test_one_benchmark_per_arm_and_one_round_per_seed(bench):
 def test_the_summary_shows_accuracy_time_and_verdict(bench):
     result = bench("--nnbench-seeds=2")
     result.stdout.fnmatch_lines(
-        ["*nnbench, profile quick*", "tiny: Is 16 ahead of 64?", "*validation accuracy [[]%]*training time [[]s]*"]
+        [
+            "*nnbench, profile quick*",
+            "tiny: Is 16 ahead of 64?",
+            "*validation accuracy [[]%]*training time [[]s]*",
+        ]
     )
     result.stdout.re_match_lines([r"\s+(SUPPORTED|REFUTED|UNDECIDED)\s+16 beats 64"])
 
@@ -127,12 +131,17 @@ def test_a_folder_that_holds_a_run_is_not_written_over(bench):
 
 
 def test_the_plan_is_there_before_the_first_arm(bench):
-    source = BENCH.replace("    train_benchmark(arm)", "    import pathlib; assert pathlib.Path('run/run.json').exists()")
+    source = BENCH.replace(
+        "    train_benchmark(arm)", "    import pathlib; assert pathlib.Path('run/run.json').exists()"
+    )
     bench("--nnbench-out=run", source=source).assert_outcomes(passed=2)
 
 
 def test_a_crash_fails_the_test_is_recorded_and_spares_the_others(bench):
-    source = BENCH.replace("    train_benchmark(arm)", "    train_benchmark(arm if arm.batch_size == 16 else arm.replace(model_args={'nonsense': 1}))")
+    source = BENCH.replace(
+        "    train_benchmark(arm)",
+        "    train_benchmark(arm if arm.batch_size == 16 else arm.replace(model_args={'nonsense': 1}))",
+    )
     result = bench("--benchmark-json=out.json", "--nnbench-profile=smoke", source=source)
     result.assert_outcomes(passed=1, failed=1)
     own = load(bench)["nnbench"]
@@ -153,7 +162,9 @@ def test_an_assertion_after_the_timed_call_is_told_in_the_file(bench):
 
 @pytest.mark.parametrize(("allowed", "passed"), [(False, 0), (True, 1)])
 def test_divergence_fails_unless_the_scenario_expects_it(bench, allowed, passed):
-    source = BENCH.replace("base.vary(batch_size=(16, 64))", "(base.replace(name='wild', model='mlp', lr=1e30),)")
+    source = BENCH.replace(
+        "base.vary(batch_size=(16, 64))", "(base.replace(name='wild', model='mlp', lr=1e30),)"
+    )
     source = source.replace("claims=(", "may_diverge=('wild',), claims=(") if allowed else source
     result = bench("--benchmark-json=out.json", "--nnbench-profile=smoke", source=source)
     result.assert_outcomes(passed=passed, failed=1 - passed)
@@ -207,7 +218,9 @@ def test_options_are_ini_keys_too(bench, pytester):
 
 
 def test_threads_and_device_override_the_arm(bench):
-    bench("--benchmark-json=out.json", "--nnbench-profile=smoke", "--nnbench-threads=2", "--nnbench-device=cpu")
+    bench(
+        "--benchmark-json=out.json", "--nnbench-profile=smoke", "--nnbench-threads=2", "--nnbench-device=cpu"
+    )
     arm = load(bench)["nnbench"]["records"][0]["arm"]
     assert (arm["threads"], arm["device"]) == (2, "cpu")
 

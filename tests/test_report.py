@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from fake_runs import (
     architectures,
     batching,
@@ -19,7 +20,6 @@ from fake_runs import (
     write_folder,
     write_json,
 )
-
 from nnbench import findings
 from nnbench.config import NnbenchError
 from nnbench.records import StorageError
@@ -46,7 +46,7 @@ def test_the_best_arm_its_margin_and_its_doubt():
     _, records = architectures(6)
     text = findings.sentences(records, "quick")[0]
     found = re.fullmatch(
-        r"cnn-32-64 has the highest validation accuracy: (\d\d\.\d) % \(mean of 6 seeds\)\. Next is "
+        r"cnn-32-64 has the highest validation accuracy: (\d\d\.\d)\s% \(mean of 6 seeds\)\. Next is "
         r"mlp-512-512, (\d\.\d) points lower \(95 % interval (\d\.\d) to (\d\.\d), paired by seed\): "
         r"more than the margin of 1\.0 point\.",
         text,
@@ -92,7 +92,7 @@ def test_the_margin_decides_what_is_said(differences, said):
 def test_few_seeds_and_the_counting_error_are_told():
     text = " ".join(findings.sentences(architectures(3)[1], "quick"))
     assert "With 3 seeds the intervals are wide: small differences are not to be believed" in text
-    assert "2,000 images: counting them has a standard error of 0.7 points at 89 %" in text
+    assert "2,000 images: counting them has a standard error of 0.7 points at 89\u00a0%" in text
     assert "not to be believed" not in " ".join(findings.sentences(architectures(6)[1], "quick"))
 
 
@@ -339,7 +339,7 @@ def test_a_slow_cell_is_stopped(tmp_path, monkeypatch):
 def test_a_missing_extra_names_the_install_line(tmp_path, monkeypatch, name):
     source = write_json(tmp_path / "out.json", [receptive_field()])
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(NnbenchError, match=rf"needs {name}.*pip install 'nnbench-suite\[report\]'"):
+    with pytest.raises(NnbenchError, match=rf"needs {name}.*pip install -e '.\[report\]'"):
         write_report(source, tmp_path / "r")
     assert not (tmp_path / "r").exists()
 

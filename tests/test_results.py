@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 import pytest
+
 from fake_runs import (
     architectures,
     batching,
@@ -17,7 +18,6 @@ from fake_runs import (
     write_folder,
     write_json,
 )
-
 from nnbench.config import ConfigError, NnbenchError
 from nnbench.records import StorageError, strict_loads
 from nnbench.results import (
@@ -222,7 +222,7 @@ def test_tables_are_written_by_suffix_or_kind(tmp_path):
 
 def test_parquet_without_pyarrow_names_the_install_line(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(NnbenchError, match=r"pip install 'nnbench-suite\[store\]'"):
+    with pytest.raises(NnbenchError, match=r"pip install -e '.\[store\]'"):
         write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.parquet")
 
 

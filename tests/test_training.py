@@ -154,7 +154,9 @@ def test_a_listener_may_stop_the_training():
 
 def test_validation_counts_every_sample_once_and_changes_nothing():
     training = Training(SMALL.replace(model_args={"hidden": (16,), "dropout": 0.5}))
-    before = training.model.state_dict()["1.weight"].clone() if "1.weight" in training.model.state_dict() else None
+    before = (
+        training.model.state_dict()["1.weight"].clone() if "1.weight" in training.model.state_dict() else None
+    )
     loss, accuracy = evaluate(training.model, training.loss_of, training.scored)
     split = training.dataset.validation
     training.model.eval()

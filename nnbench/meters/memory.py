@@ -74,7 +74,8 @@ class MemoryServer:
     def _ask(self, line: str) -> str:
         if self._process is None:
             self._process = _start_server()
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
         return self._process.stdout.readline()
@@ -140,6 +141,7 @@ def _in_child(line: str) -> str:
 
 
 def _answer(line: str, pipe: IO[str]) -> None:
+    answer: dict[str, int | str | None]
     try:
         request = json.loads(line)
         folder = None if request["data_folder"] is None else Path(request["data_folder"])

@@ -14,6 +14,7 @@ from torch import nn
 
 from nnbench.config import ConfigError
 from nnbench.models.arguments import positive, share
+from nnbench.models.first_weights import initialize
 
 # Below this side torchvision's strides and poolings leave nothing of an image.
 _IMAGENET_SIDE = 63
@@ -49,9 +50,14 @@ class SmallAlexNet(nn.Module):
 
 
 def alexnet(
-    input_shape: tuple[int, int, int], classes: int, *, width: float = 1.0, dropout: float = 0.5
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    init: str = "torch",
 ) -> nn.Module:
-    """AlexNet with torch's first weights.
+    """AlexNet.
 
     Colour images of 63x63 and more at width 1 get torchvision's network: 61,100,840 parameters at 1,000
     classes. All others get the small form, which differs from it so: the first convolution is 5x5 with
@@ -65,6 +71,8 @@ def alexnet(
         classes: their number K.
         width: factor of channels and units; 0.125 trains on a CPU in seconds.
         dropout: share of the units that is silenced while training.
+        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`; the paper's own
+            (normal of deviation 0.01, some biases one) is neither.
 
     Raises:
         ConfigError: images of less than 16x16, or a value out of range.
@@ -75,7 +83,10 @@ def alexnet(
         from torchvision.models import alexnet as full  # here, since importing it takes seconds
 
         network: nn.Module = full(weights=None, num_classes=classes, dropout=dropout)
+        initialize(network, init)
         return network
     if min(height, wide) < _SMALLEST_SIDE:
         raise ConfigError(f"input {height}x{wide}: a stride and three poolings need images of 16x16 or more")
-    return SmallAlexNet(input_shape, classes, factor, dropout)
+    network = SmallAlexNet(input_shape, classes, factor, dropout)
+    initialize(network, init)
+    return network

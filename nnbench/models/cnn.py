@@ -15,6 +15,7 @@ from torch import nn
 from nnbench.config import ConfigError
 from nnbench.models.activations import activation_class
 from nnbench.models.arguments import choice, count, counts, flag, one_per
+from nnbench.models.first_weights import initialize
 
 _POOLS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "none": None}
 _POOL_SIZE = 2
@@ -138,8 +139,9 @@ def cnn(
     activation: str = "relu",
     batch_norm: bool = False,
     hidden: Sequence[int] = (),
+    init: str = "torch",
 ) -> CNN:
-    """A stack of convolutions, then dense layers, with torch's first weights.
+    """A stack of convolutions, then dense layers.
 
     Args:
         input_shape: (C, H, W) of one image.
@@ -154,6 +156,7 @@ def cnn(
         activation: a name of `nnbench.models.activations`.
         batch_norm: between convolution and activation; the convolution then has no bias.
         hidden: units of dense layers between the flattened features and the output.
+        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`.
 
     Raises:
         ConfigError: a value out of range, or an image that gets smaller than one pixel (names the block).
@@ -178,4 +181,6 @@ def cnn(
         )
         for index in range(len(widths))
     ]
-    return CNN(input_shape, classes, blocks, counts("hidden", hidden))
+    model = CNN(input_shape, classes, blocks, counts("hidden", hidden))
+    initialize(model, init)
+    return model

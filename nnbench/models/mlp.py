@@ -15,6 +15,7 @@ from torch import nn
 from nnbench.config import ConfigError
 from nnbench.models.activations import activation_class
 from nnbench.models.arguments import count, counts, share
+from nnbench.models.first_weights import initialize
 
 _WIDTH, _DEPTH = 512, 2
 
@@ -58,8 +59,9 @@ def mlp(
     depth: int | None = None,
     activation: str = "relu",
     dropout: float = 0.0,
+    init: str = "torch",
 ) -> MLP:
-    """A multilayer perceptron of any width and depth, with torch's first weights.
+    """A multilayer perceptron of any width and depth.
 
     Args:
         input_shape: (C, H, W) of one image.
@@ -69,6 +71,7 @@ def mlp(
         depth: instead of *hidden*: number of hidden layers, 2 by default.
         activation: after each hidden layer, a name of `nnbench.models.activations`.
         dropout: share of the hidden units that is silenced while training.
+        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`.
 
     Raises:
         ConfigError: *hidden* beside *width* or *depth*, or a value out of range.
@@ -79,4 +82,6 @@ def mlp(
         units = count("width", _WIDTH if width is None else width)
         hidden = (units,) * count("depth", _DEPTH if depth is None else depth)
     sizes = counts("hidden", hidden)
-    return MLP(input_shape, classes, sizes, activation_class(activation), share("dropout", dropout))
+    model = MLP(input_shape, classes, sizes, activation_class(activation), share("dropout", dropout))
+    initialize(model, init)
+    return model

@@ -45,8 +45,12 @@ class _Column:
 
     def reach(self, arm: str) -> tuple[float, float]:
         """From the smallest to the largest number that is drawn for *arm*."""
-        numbers = [*self.values[arm], *self.ends.get(arm, ())]
+        numbers = [*self.values[arm], *self.bar(arm)]
         return min(numbers), max(numbers)
+
+    def bar(self, arm: str) -> tuple[float, ...]:
+        """The interval as drawn; nothing where there is none."""
+        return _possible(self.name, *self.ends[arm]) if arm in self.ends else ()
 
     def text(self, arm: str) -> str:
         """The value that stands beside the point."""
@@ -128,6 +132,11 @@ def _column(subject: Subject, name: str, width_in: float) -> _Column:
     return dataclasses.replace(column, low=limits[0], last=limits[1], high=limits[2])
 
 
+def _possible(name: str, low: float, high: float) -> tuple[float, float]:
+    """An interval as drawn: a t interval of few seeds may reach beyond 0 and 100 %."""
+    return (max(low, 0.0), min(high, 100.0)) if metric(name).unit == "%" else (low, high)
+
+
 def _fits(column: _Column, arm: str, limits: tuple[float, float], log: bool, width_in: float) -> bool:
     """Whether the text of *arm* finds room beside its point, right of it or left."""
     start, end = limits
@@ -151,7 +160,7 @@ def _panel(axis: Axes, subject: Subject, name: str, width_in: float) -> None:
             sns.scatterplot(x=values, y=[row + 0.22] * len(values), ax=axis, s=22, color=look.colour,
                             alpha=0.65, linewidth=0)  # fmt: skip
         if arm in column.ends:
-            axis.plot(column.ends[arm], [row, row], color=look.colour, lw=2, solid_capstyle="butt")
+            axis.plot(column.bar(arm), [row, row], color=look.colour, lw=2, solid_capstyle="butt")
         axis.plot([style.centre(name, values)], [row], **look.marked(8))
         _write_value(axis, column, arm, row, width_in)
     label = style.axis_label(metric(name), ", log" if column.log else "")
@@ -258,12 +267,19 @@ def _centre(subject: Subject, arm: str, cost: str) -> tuple[float, Estimate]:
     )
 
 
+def _bar(of: Estimate) -> tuple[float, float]:
+    """The interval of an accuracy as drawn; its centre twice where there is none."""
+    if of.low is None or of.high is None:
+        return of.centre, of.centre
+    return _possible("validation_accuracy", of.low, of.high)
+
+
 def _points(axis: Axes, subject: Subject, shown: Sequence[str], cost: str) -> None:
     xs, ys = [], []
     for arm in shown:
         x, of = _centre(subject, arm, cost)
         look = subject.looks[arm]
-        low, high = of.low if of.low is not None else of.centre, of.high if of.high is not None else of.centre
+        low, high = _bar(of)
         axis.plot([x, x], [low, high], color=look.colour, lw=1.6, alpha=0.8)
         axis.plot([x], [of.centre], **look.marked(9))
         xs.append(x)
@@ -284,7 +300,6 @@ def _name_points(axis: Axes, subject: Subject, shown: Sequence[str], cost: str) 
     for arm in shown:
         x, of = _centre(subject, arm, cost)
         labels.append(Label(x, of.centre, arm, subject.looks[arm]))
-        if of.low is not None and of.high is not None:
-            ends = axis.transData.transform([(x, of.low), (x, of.high)])
-            bars.append(Bbox(ends).padded(2))
+        low, high = _bar(of)
+        bars.append(Bbox(axis.transData.transform([(x, low), (x, high)])).padded(2))
     place_labels(axis, labels, bars)

@@ -13,6 +13,7 @@ from matplotlib.transforms import Bbox
 
 from nnbench.plots.style import QUIET, TEXT_PT, Look
 
+_LEADER_FROM = 14  # points: a label nearer than that needs no line to its point
 _LINE = 1.22  # height of a line of text over its size in points
 
 
@@ -103,7 +104,8 @@ def place_labels(axes: Axes, labels: Sequence[Label], bars: Sequence[Bbox] = ())
         dx = (box.x0 + box.x1) / 2 - points[i][0]
         dy = (box.y0 + box.y1) / 2 - points[i][1]
         text.set_position((dx / scale, dy / scale))
-        if cost > 14:
+        if cost > _LEADER_FROM:
+            taken.extend(_along(points[i], _nearest(box, points[i])))
             _leader(axes, labels[i], box, points[i])
 
 
@@ -115,13 +117,17 @@ def _pixel(axes: Axes, x: float, y: float) -> tuple[float, float]:
 def line_boxes(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> list[Bbox]:
     """Small boxes along a drawn line, in pixels: what no label should cover."""
     points = [_pixel(axes, x, y) for x, y in zip(xs, ys, strict=True)]
-    boxes = []
-    for start, end in itertools.pairwise(points):
-        steps = max(1, int(math.dist(start, end) // 8))
-        for i in range(steps + 1):
-            x, y = (a + (b - a) * i / steps for a, b in zip(start, end, strict=True))
-            boxes.append(Bbox.from_bounds(x - 2.5, y - 2.5, 5, 5))
-    return boxes
+    return [box for start, end in itertools.pairwise(points) for box in _along(start, end)]
+
+
+def _along(start: Sequence[float], end: Sequence[float]) -> list[Bbox]:
+    steps = max(1, int(math.dist(start, end) // 8))
+    places = [[a + (b - a) * i / steps for a, b in zip(start, end, strict=True)] for i in range(steps + 1)]
+    return [Bbox.from_bounds(x - 2.5, y - 2.5, 5, 5) for x, y in places]
+
+
+def _nearest(box: Bbox, point: Sequence[float]) -> tuple[float, float]:
+    return min(max(point[0], box.x0), box.x1), min(max(point[1], box.y0), box.y1)
 
 
 def _best_place(
@@ -139,6 +145,9 @@ def _best_place(
             clash = sum(_overlap(box, other) for other in taken) + 3 * (
                 box.width * box.height - _overlap(box, inside)
             )
+            if distance > _LEADER_FROM:
+                far = _along(point, _nearest(box, point))[2:]  # its own marker is not in the way
+                clash += sum(_overlap(leg, other) for leg in far for other in taken if other.width > 6)
             if best is None or clash < best[0] - 0.5:
                 best = (clash, distance, box)
         if best is not None and best[0] <= 0.5:
@@ -155,8 +164,7 @@ def _overlap(a: Bbox, b: Bbox) -> float:
 
 def _leader(axes: Axes, label: Label, box: Bbox, point: Sequence[float]) -> None:
     """A thin line from a far label to its point."""
-    near = (min(max(point[0], box.x0), box.x1), min(max(point[1], box.y0), box.y1))
-    start = axes.transData.inverted().transform(near)
+    start = axes.transData.inverted().transform(_nearest(box, point))
     axes.annotate(
         "", (label.x, label.y), xytext=tuple(start), textcoords="data", in_layout=False,
         arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.8, "shrinkA": 1, "shrinkB": 5},

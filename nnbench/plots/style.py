@@ -20,10 +20,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from nnbench.metrics import Metric, metric
+from nnbench.metrics import Metric, heading, metric, number
 from nnbench.records import OK
 from nnbench.results import Run, records_table
-from nnbench.summary import heading, number
 
 WIDTH_IN = 10.0
 TEXT_PT, TITLE_PT = 12.5, 16.0  # at 10 inches: readable from the last row of a lecture hall

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nnbench.config import NnbenchError
+from nnbench.config import NnbenchError, install_line
 from nnbench.records import StorageError, write_atomic
 from nnbench.report.notebook import build
 from nnbench.report.page import render
@@ -27,7 +27,6 @@ from nnbench.results import read_results
 
 __all__ = ["ReportError", "write_report"]
 
-INSTALL_REPORT = "pip install 'nnbench-suite[report]'"
 CELL_TIMEOUT_S = 120
 Progress = Callable[[int, int], None]
 
@@ -87,7 +86,7 @@ def _need(*packages: str) -> None:
         try:
             __import__(name)
         except ImportError as error:
-            raise ReportError(f"a report needs {name}; install it with: {INSTALL_REPORT}") from error
+            raise ReportError(f"a report needs {name}; install it with: {install_line('report')}") from error
 
 
 def _copy_results(source: Path, folder: Path) -> str:

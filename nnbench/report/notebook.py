@@ -91,8 +91,8 @@ def _scenario(plan: Mapping[str, Any]) -> Iterator[_Part]:
     )
     yield part("markdown", "question", prose, anchor=name)
     yield part("code", "summary", f"table(summary_table(run, {name!r}))")
-    equal = f"**Equal in {axis}.** " if axis != "nothing" else "**Equal in nothing that is counted.** "
-    yield part("markdown", "axes-title", f"{equal}What the arms spent on that axis and on the others:")
+    equal = f"**Axis of equality: {axis}.** " if axis != "nothing" else "**Axis of equality: none.** "
+    yield part("markdown", "axes-title", f"{equal}What each arm has on every axis:")
     yield part("code", "axes", f"table(axes(run, {name!r}))")
     for plot in plan.get("plots", ()):
         if plot in PLOTS:

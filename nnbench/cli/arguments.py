@@ -1,0 +1,78 @@
+"""What the commands share: how a command is declared, paths, choices, and a progress bar."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnbench.config import ConfigError, closest
+
+PROFILES = ("smoke", "quick", "full")
+
+
+class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Examples as they stand, and defaults where there are some worth telling."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, "", {}) or "default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
+) -> argparse.ArgumentParser:
+    """Declare a command: *run* is called with its arguments and returns the exit code."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=f"example: {example}", formatter_class=Help
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """The bench files to look at, and the profile."""
+    parser.add_argument("paths", nargs="*", type=Path, default=[Path("bench")], help="bench files or folders")
+    parser.add_argument("--profile", choices=PROFILES, default="quick", help="how much work")
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The run to read."""
+    parser.add_argument("source", type=Path, help="run folder, or the file of --benchmark-json")
+
+
+def chosen(flag: str, asked: list[str] | None, known: Sequence[str]) -> set[str]:
+    """The names *asked* for, or all *known* ones; an unknown name is a ConfigError that says which exist."""
+    for name in asked or []:
+        if name not in known:
+            hint = closest(name, known)
+            raise ConfigError(f"{flag}: unknown name {name!r}; {hint}known: {', '.join(known)}")
+    return set(asked or known)
+
+
+class Progress:
+    """A bar on stderr where there is a terminal, nothing elsewhere."""
+
+    def __init__(self, total: int | None = None) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=total, disable=None, file=sys.stderr)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def step(self, text: str) -> None:
+        """One unit of work is done; *text* says which."""
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update()
+
+    def reach(self, done: int, total: int) -> None:
+        """*done* of *total* units are done."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)

@@ -1,0 +1,141 @@
+"""The commands that look and tell: list, table, plot, report, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nnbench.cli.arguments import Progress, add_paths, add_source, chosen, command
+
+
+def add_list(commands: Any) -> None:
+    """`nnbench list`."""
+    parser = command(
+        commands, "list", _list, "list scenarios with their questions and arms", "nnbench list bench --json"
+    )
+    add_paths(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from nnbench.catalog import load_scenarios
+
+    found = load_scenarios(arguments.paths)
+    if arguments.json:
+        plans = [scenario.plan(scenario.arms[arguments.profile]) for _, scenario in found]
+        print(json.dumps(plans, indent=2, ensure_ascii=False, allow_nan=False))
+        return 0
+    for file, scenario in found:
+        arms = scenario.arms[arguments.profile]
+        print(f"{scenario.name}  ({file}, {len(arms)} arms, equal {scenario.axis})")
+        print(f"  lecture:  {scenario.statement}\n  question: {scenario.question}")
+        print(f"  arms:     {', '.join(arm.name for arm in arms)}\n")
+    return 0
+
+
+def add_table(commands: Any) -> None:
+    """`nnbench table`."""
+    parser = command(
+        commands, "table", _table, "print a run's tables, or write all its records as one table",
+        "nnbench table out.json --csv records.csv",
+    )  # fmt: skip
+    add_source(parser)
+    for kind in ("csv", "markdown", "parquet"):
+        parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=f"write the records as {kind}")
+    parser.add_argument("--json", action="store_true", help="print the records as JSON")
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
+    from nnbench import results
+
+    run = results.read_results(arguments.source)
+    files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
+    for kind in ("csv", "markdown", "parquet"):
+        if (path := getattr(arguments, kind)) is not None:
+            results.write_table(results.load_run(arguments.source), path, kind)
+            print(f"wrote {path}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps([r.to_json() for r in run.records], indent=2, ensure_ascii=False, allow_nan=False))
+    elif not files:
+        for scenario in run.plan["scenarios"]:
+            print(f"{scenario['name']}: {scenario['question']}")
+            frame = results.summary_table(run, scenario["name"])
+            rows = frame.to_dict("records")
+            print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")
+    return 0
+
+
+def add_plot(commands: Any) -> None:
+    """`nnbench plot`."""
+    parser = command(
+        commands, "plot", _plot, "draw a run's plots as PNG and SVG, each with its data as CSV",
+        "nnbench plot out.json -o plots",
+    )  # fmt: skip
+    add_source(parser)
+    parser.add_argument("-o", "--out", type=Path, default=Path("plots"), help="folder of the plots")
+    parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from nnbench import plots, results
+
+    run = results.read_results(arguments.source)
+    plans = run.plan["scenarios"]
+    names = chosen("--scenario", arguments.scenario, [plan["name"] for plan in plans])
+    todo = [(plan, name) for plan in plans if plan["name"] in names for name in plan["plots"]]
+    with Progress(len(todo)) as progress:
+        for plan, name in todo:
+            stem = f"{plan['name']}-{name.replace('_', '-')}"
+            written = plots.save(plots.draw(run, plan, name), arguments.out, stem)
+            progress.step(stem)
+            print("\n".join(map(str, written)))
+    return 0
+
+
+def add_report(commands: Any) -> None:
+    """`nnbench report`."""
+    parser = command(
+        commands, "report", _report, "write an executed notebook and an HTML page of a run",
+        "nnbench report out.json -o report",
+    )  # fmt: skip
+    add_source(parser)
+    parser.add_argument("-o", "--out", type=Path, default=Path("report"), help="folder of the report")
+    parser.add_argument("--no-execute", action="store_true", help="write the notebook without running it")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from nnbench.report import write_report
+
+    with Progress() as progress:
+        paths = write_report(
+            arguments.source, arguments.out, execute=not arguments.no_execute, progress=progress.reach
+        )
+    for path in paths:
+        print(path)
+    return 0
+
+
+def add_doctor(commands: Any) -> None:
+    """`nnbench doctor`."""
+    parser = command(
+        commands, "doctor", _doctor, "say what this machine can measure, and what is missing",
+        "nnbench doctor --json",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from nnbench.doctor import facts
+
+    found = facts()
+    if arguments.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+        return 0
+    for name, value in found.items():
+        print(f"{name:18s} {value}")
+    return 0

@@ -1,0 +1,220 @@
+"""The pytest plugin: parametrizes bench files, measures their arms, keeps the records.
+
+Loaded in every pytest run of the environment, so it imports nothing heavy and does nothing unless a
+test asks for the fixture ``arm``.
+
+* ``arm``: one arm of the chosen profile; the test ``test_<scenario>`` gets those of that scenario.
+* ``train_benchmark(arm)``: a training per seed on ``benchmark.pedantic``. pytest-benchmark's own columns
+  are the wall time of one whole training with its validation loops; nnbench's records divide it.
+* ``probe_benchmark(arm)``: the same for a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnbench.config import Arm, NnbenchError, Probe
+from nnbench.pytest_plugin.rounds import Rounds, describe, fail_if_lost
+from nnbench.pytest_plugin.session import OPTIONS, SESSION, Session, own_scenario
+
+if TYPE_CHECKING:
+    from nnbench.claims import Scenario
+    from nnbench.records import Record
+
+PROBE_ROUNDS = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Every option is an ini key too, with _ for -."""
+    group = parser.getgroup("nnbench", "nnbench: benchmarks of neural-network training")
+    for name, keywords in OPTIONS.items():
+        group.addoption(f"--nnbench-{name}", default=None, **keywords)
+        parser.addini(f"nnbench_{name.replace('-', '_')}", keywords["help"], default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SESSION] = Session(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for ``arm`` run once per arm of their scenario."""
+    # A parametrization of the test's own wins: the names are nnbench's only in bench files.
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "arm" not in metafunc.fixturenames or "arm" in own:
+        return
+    from nnbench.catalog import scenario_of_test
+
+    session = metafunc.config.stash[SESSION]
+    folder = Path(str(metafunc.module.__file__)).parent
+    try:
+        scenario = scenario_of_test(metafunc.module, metafunc.function.__name__)
+        arms = session.arms(scenario, folder)
+    except NnbenchError as error:
+        raise pytest.UsageError(str(error)) from None
+    names = [arm.name for arm in arms]
+    # Names, not objects: pytest-benchmark writes params into its JSON.
+    metafunc.parametrize("arm", names, ids=names, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """pytest-benchmark's table is grouped by scenario."""
+    for item in items:
+        if (name := own_scenario(item)) is not None:
+            item.add_marker(pytest.mark.benchmark(group=name))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """run.json is written before the first arm; the memory server begins its imports."""
+    own = session.config.stash[SESSION]
+    if not own.scenarios or session.config.option.collectonly:
+        return
+    if any("train_benchmark" in getattr(item, "fixturenames", ()) for item in session.items):
+        own.memory()
+    if own.out is None:
+        return
+    from nnbench.records import write_run
+
+    if (own.out / "run.json").exists():
+        raise pytest.UsageError(f"--nnbench-out: {own.out} holds a run already; name another folder")
+    try:
+        write_run(own.out, own.plan())
+    except NnbenchError as error:
+        raise pytest.UsageError(f"--nnbench-out: {error}") from None
+
+
+@pytest.fixture
+def arm(request: pytest.FixtureRequest) -> Arm | Probe:
+    """The arm that this test measures."""
+    _, arms = _scenario_of(request)
+    return next(arm for arm in arms if arm.name == request.param)
+
+
+def _scenario_of(request: pytest.FixtureRequest) -> tuple[Scenario, list[Arm | Probe]]:
+    name = own_scenario(request.node)
+    if name is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: no scenario of this test's name")
+    return request.config.stash[SESSION].scenarios[name]
+
+
+@pytest.fixture
+def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[Arm], list[Record]]:
+    """``train_benchmark(arm)``: measure a training under each seed, and return the records."""
+    from nnbench.benchmarking import Measurement
+
+    session = request.config.stash[SESSION]
+    scenario, _ = _scenario_of(request)
+
+    def run(arm: Arm) -> list[Record]:
+        measurement = Measurement(
+            arm, scenario=scenario.name, data_folder=session.data_folder, memory=session.memory()
+        )
+        records = Rounds(session, measurement).run(benchmark, session.seeds_of(scenario))
+        describe(benchmark, records)
+        fail_if_lost(records, expected=arm.name in scenario.may_diverge)
+        return records
+
+    return run
+
+
+@pytest.fixture
+def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[Probe], Record]:
+    """``probe_benchmark(arm)``: call the probe a few times, and return the record of its metrics."""
+    from nnbench.benchmarking import probe_record, run_probe
+
+    session = request.config.stash[SESSION]
+    scenario, _ = _scenario_of(request)
+
+    def run(probe: Probe) -> Record:
+        metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
+        record = session.keep(probe_record(probe, metrics, scenario=scenario.name))
+        describe(benchmark, [record])
+        return record
+
+    return run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what became of each benchmark: a failed one stays in the JSON, and must be told there."""
+    report = yield
+    if own_scenario(item) is not None:
+        outcomes = item.config.stash[SESSION].outcomes
+        if report.when == "call" or report.outcome != "passed":
+            outcomes[item.nodeid] = report.outcome
+    return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """The host's name is nobody's business; what the measurement depends on is."""
+    machine_info.pop("node", None)
+    session = config.stash[SESSION]
+    if session.records:
+        machine_info["nnbench"] = {
+            key: value for key, value in session.records[0].environment.items() if key != "load_1min"
+        }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_commit_info(config: pytest.Config, commit_info: dict[str, Any]) -> None:
+    """Which commit, not which project or branch."""
+    for key in ("project", "branch"):
+        commit_info.pop(key, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(
+    config: pytest.Config, benchmarks: list[Any], output_json: dict[str, Any]
+) -> None:
+    """The plan, the outcomes and the records under the key 'nnbench'; numbers that JSON lacks are null."""
+    session = config.stash[SESSION]
+    if not session.scenarios:
+        return
+    from nnbench.records import without_nan
+
+    output_json["nnbench"] = {
+        **session.plan(),
+        "outcomes": session.outcomes,
+        "records": [record.to_json() for record in session.records],
+    }
+    strict = without_nan(output_json)
+    output_json.clear()
+    output_json.update(strict)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """A table per scenario, and what the records say of its claims."""
+    session = config.stash[SESSION]
+    if not session.records:
+        return
+    from tabulate import tabulate
+
+    from nnbench.claims import judge
+    from nnbench.summary import summarize
+
+    terminalreporter.section(f"nnbench, profile {session.profile}")
+    for scenario, _ in session.scenarios.values():
+        records = [record for record in session.records if record.scenario == scenario.name]
+        if not records:
+            continue
+        terminalreporter.write_line(f"\n{scenario.name}: {scenario.question}")
+        terminalreporter.write_line(tabulate(summarize(records), headers="keys", disable_numparse=True))
+        for verdict in judge(scenario.claims, records, session.profile):
+            terminalreporter.write_line(f"  {verdict.verdict:9s}  {verdict.claim.text}")
+            terminalreporter.write_line(f"             {verdict.reason}")
+    if session.profile == "smoke":
+        terminalreporter.write_line("\nsmoke proves that the code runs; it says nothing about the claims")
+    if session.out is not None:
+        terminalreporter.write_line(f"\n{len(session.records)} records in {session.out}")

@@ -1,0 +1,75 @@
+"""One arm in pytest: its seeds as rounds of pytest-benchmark, its records, its failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnbench.config import NnbenchError
+from nnbench.pytest_plugin.session import Session
+
+if TYPE_CHECKING:
+    from nnbench.benchmarking import Measurement, Round
+    from nnbench.records import Record
+
+
+class Rounds:
+    """Seeds as rounds of pytest-benchmark; records are made between them, outside the timed call."""
+
+    def __init__(self, session: Session, measurement: Measurement) -> None:
+        self._session, self._measurement = session, measurement
+        self._open: Round | None = None
+        self.records: list[Record] = []
+
+    def run(self, benchmark: Any, seeds: range) -> list[Record]:
+        waiting = iter(seeds)
+        seed = seeds[0]
+
+        def setup() -> tuple[tuple[Round], dict[str, Any]]:
+            nonlocal seed
+            self._close()
+            seed = next(waiting)
+            self._open = self._measurement.prepare(seed)
+            return (self._open,), {}
+
+        try:
+            benchmark.pedantic(lambda round_: round_.run(), setup=setup, rounds=len(seeds), iterations=1)
+            self._close()
+        except (Exception, KeyboardInterrupt) as error:
+            self._open = None
+            self._keep(self._measurement.failure(seed, error))
+            if isinstance(error, KeyboardInterrupt) or not isinstance(error, NnbenchError):
+                raise
+        return self.records
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._keep(self._open.record())
+            self._open = None
+
+    def _keep(self, record: Record) -> None:
+        self.records.append(self._session.keep(record))
+
+
+def describe(benchmark: Any, records: list[Record]) -> None:
+    """Plain numbers for pytest-benchmark's extra_info; the records themselves stand under 'nnbench'."""
+    last = records[-1]
+    benchmark.extra_info.update(
+        scenario=last.scenario, arm=last.arm["name"], arm_id=last.arm["id"],
+        seeds=[record.seed for record in records], status=[record.status for record in records],
+    )  # fmt: skip
+    for name in ("validation_accuracy", "train_s", "peak_bytes", "parameters"):
+        values = [record.metrics[name] for record in records if record.metrics.get(name) is not None]
+        if values:
+            benchmark.extra_info[name] = values
+
+
+def fail_if_lost(records: list[Record], *, expected: bool) -> None:
+    for record in records:
+        if record.status == "SKIPPED":
+            pytest.skip(str(record.reason))
+        if record.status == "DIVERGED" and expected:
+            continue
+        if record.status != "OK":
+            pytest.fail(f"seed {record.seed}: {record.status}: {record.reason}", pytrace=False)
