@@ -136,7 +136,7 @@ class Round:
         metrics, missing = self._metrics(history, watch)
         status, reason = history.status, None
         if history.first_bad_step is not None:
-            reason = f"the training loss is not finite from step {history.first_bad_step} on"
+            reason = f"the loss is not finite from step {history.first_bad_step} on"
         return Record(
             scenario=of.scenario, arm=arm_json(of.arm), seed=self.seed, block=of.block, status=status,
             reason=reason, quality=("CLOCK",) if watch.clock_went_back() else (),

@@ -192,7 +192,7 @@ def _resolve(arm: Arm, scenario: str, profile: str, rates: Rates, changes: Mappi
             f"{scenario}: no tuned rate for the arm {arm.name!r} in {rates.path}; run: nnbench tune "
             f"{rates.path.parent} --scenario {scenario}"
         )
-    return arm.replace(**changes, lr=rate.lr)
+    return arm.replace(**{**changes, "lr": rate.lr})
 
 
 def stale_rates(scenario: Scenario, profile: str, rates: Rates) -> list[str]:

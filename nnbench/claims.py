@@ -94,7 +94,8 @@ class Scenario:
         may_diverge: names of arms whose divergence is a result and no failure.
 
     Raises:
-        ConfigError: a profile without arms, two arms of one name, an unknown axis or repeat.
+        ConfigError: a profile without arms, two arms of one name, an unknown axis or repeat, a claim about
+            an arm that no profile has.
     """
 
     name: str
@@ -116,6 +117,11 @@ class Scenario:
             raise ConfigError(f"{self.name}: repeat {self.repeat!r}; expected one of {', '.join(REPEATS)}")
         for profile in PROFILES:
             self._check_profile(profile, self.arms.get(profile, ()))
+        known = list(dict.fromkeys(arm.name for arms in self.arms.values() for arm in arms))
+        for name in (*(arm for claim in self.claims for arm in claim.arms), *self.may_diverge):
+            if name not in known:
+                hint = closest(name, known)
+                raise ConfigError(f"{self.name}: no arm is named {name!r}; {hint}known: {', '.join(known)}")
 
     def _check_profile(self, profile: str, arms: Sequence[Arm | Probe]) -> None:
         if not arms:
@@ -235,8 +241,12 @@ def _judge_pair(
     if of.nature in ("timed", "memory"):
         reason = f"{reason}; one block cannot decide about {of.label}: measure at least 6"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
-    if lost := len(found) - len(differences):
-        reason = f"{reason}; {lost} of {len(found)} pairs have no {of.label}, since one of them diverged"
+    lost = len(found) - len(differences)
+    if lost and of.nature != "exact":
+        reason = f"{reason}; {lost} of {len(found)} pairs have no {of.label}, since one of the two failed"
+        return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
+    if of.nature != "exact" and effect.n > 1 and effect.low == effect.high:
+        reason = f"{reason}; all {effect.n} differences are identical, so their interval means nothing"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
     return Verdict(claim=claim, verdict=_verdict(effect, margin), reason=reason, effect=effect)
 

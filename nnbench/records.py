@@ -95,6 +95,11 @@ class Record:
         for name, value in self.metrics.items():
             self._check_metric(name, value)
 
+        for name, values in self.curves.items():
+            for value in values:
+                if value is not None and not math.isfinite(value):
+                    raise RecordError(f"curve {name!r} holds {value}: write None instead")
+
     def _check_what(self) -> None:
         # Arm id, seed and block become the name of a file.
         if not isinstance(self.arm, Mapping) or not isinstance(self.arm.get("name"), str):

@@ -75,6 +75,12 @@ def test_a_diverged_training_has_no_accuracy_and_no_time():
     assert record.weights_sha256 is None
 
 
+def test_a_training_that_breaks_in_its_last_step_is_a_record_too():
+    record = record_of(SMALL.replace(lr=1e30, max_steps=1))
+    assert record.status == "DIVERGED"
+    assert record.metrics["validation_loss"] is None
+
+
 def test_a_clock_that_goes_back_costs_the_times_but_not_the_accuracy():
     record = record_of(SMALL, clock=FakeClock(tick_ns=-(10**6)))
     assert record.quality == ("CLOCK",)

@@ -1,6 +1,7 @@
 """Bench files and their learning rates."""
 
 import math
+import sys
 import tomllib
 
 import pytest
@@ -80,6 +81,8 @@ def test_two_files_of_one_name_do_not_hide_each_other(tmp_path):
     write_bench(tmp_path / "one", "test_a.py", "a")
     write_bench(tmp_path / "two", "test_a.py", "b")
     assert [s.name for _, s in load_scenarios([tmp_path / "one", tmp_path / "two"])] == ["a", "b"]
+    modules = [m for m in sys.modules.values() if str(getattr(m, "__file__", "")).startswith(str(tmp_path))]
+    assert [m.scenario.name for m in modules] == ["a", "b"]
 
 
 def test_two_scenarios_of_one_name_are_refused(tmp_path):

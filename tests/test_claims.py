@@ -75,6 +75,13 @@ def test_the_level_is_one_minus_a_twentieth_over_the_number_of_claims(k):
     assert (effect.centre, effect.n) == (pytest.approx(0.02325), 4)
 
 
+def test_claims_that_cannot_err_do_not_raise_the_level():
+    records = seeds("a", [0.820, 0.824, 0.819]) + seeds("b", [0.80, 0.80, 0.80])
+    exact = claim(kind="exact", metric="parameters", arms=("a",), value=1)
+    alone, among = judge([claim()], records, "quick"), judge([claim(), *[exact] * 20], records, "quick")
+    assert among[0] == alone[0]
+
+
 def test_more_claims_ask_for_more_evidence():
     records = seeds("a", [0.820, 0.824, 0.819]) + seeds("b", [0.80, 0.80, 0.80])
     assert verdict(claim(), records, k=1).verdict == SUPPORTED
@@ -120,9 +127,12 @@ def test_the_direction_is_the_metrics_own_unless_told():
     assert verdict(claim(direction="lower"), records).verdict == SUPPORTED
 
 
-def test_equal_differences_beyond_the_margin_support_and_at_the_margin_refute():
-    assert verdict(claim(), seeds("a", [0.75, 0.75]) + seeds("b", [0.5, 0.5])).verdict == SUPPORTED
-    assert verdict(claim(margin=0.25), seeds("a", [0.75, 0.75]) + seeds("b", [0.5, 0.5])).verdict == REFUTED
+@pytest.mark.parametrize("margin", [0.01, 0.25, 0.4])
+def test_identical_differences_fail_closed_with_the_reason(margin):
+    """An interval of no width would support anything: two arms that share a fault look like this."""
+    found = verdict(claim(margin=margin), seeds("a", [0.75, 0.75]) + seeds("b", [0.5, 0.5]))
+    assert found.verdict == UNDECIDED
+    assert "all 2 differences are identical" in found.reason
 
 
 # failures
@@ -140,8 +150,9 @@ def test_a_diverged_seed_counts_as_a_loss():
     assert verdict(claim(arms=("b", "a")), seeds("a", good) + all_lost).verdict == REFUTED
 
 
-def test_a_diverged_seed_has_no_loss_and_leaves_the_claim_undecided():
-    lost = [*seeds("a", [0.10, 0.11], "validation_loss"), record("a", 2, "DIVERGED", validation_loss=None)]
+@pytest.mark.parametrize("status", ["DIVERGED", "CRASH", "OOM"])
+def test_a_failed_seed_has_no_loss_and_leaves_the_claim_undecided(status):
+    lost = [*seeds("a", [0.10, 0.11], "validation_loss"), record("a", 2, status, validation_loss=None)]
     found = verdict(claim(metric="validation_loss"), lost + seeds("b", [0.9] * 3, "validation_loss"))
     assert found.verdict == UNDECIDED
     assert "1 of 3 pairs have no validation loss" in found.reason
@@ -177,7 +188,8 @@ def test_what_is_not_there_is_not_run(records, reason):
     ],
 )
 def test_the_weakest_pair_decides_about_an_order(means, expected):
-    records = [r for arm, mean in means.items() for r in seeds(arm, [mean, mean + 0.001, mean + 0.003])]
+    noise = {"a": (0, 0.001, 0.003), "b": (0.002, 0, 0.001), "c": (0.001, 0.003, 0)}
+    records = [r for arm, mean in means.items() for r in seeds(arm, [mean + e for e in noise[arm]])]
     assert verdict(claim(kind="order", arms=("a", "b", "c")), records).verdict == expected
 
 
@@ -195,6 +207,24 @@ def test_an_exact_metric_is_compared_exactly_and_one_record_suffices(a, b, margi
     found = verdict(claim(metric="parameters", margin=margin), records)
     assert found.verdict == expected
     assert found.effect.centre == b - a
+
+
+def test_a_failed_seed_takes_nothing_from_an_exact_metric():
+    records = [record(arm, seed, parameters=n) for arm, n in (("a", 1), ("b", 2)) for seed in (0, 1)]
+    crashed = [record("a", 2, "CRASH"), record("b", 2, parameters=2)]
+    assert verdict(claim(metric="parameters"), crashed + records).verdict == SUPPORTED
+
+
+def test_blocks_are_paired_with_their_like():
+    def run(arm, seed, block, accuracy):
+        return Record(scenario="s", arm={"name": arm, "id": "0" * 16}, seed=seed, block=block,
+                      metrics={ACCURACY: accuracy})  # fmt: skip
+
+    runs = [(seed, block) for seed in (0, 1) for block in (0, 1)]
+    records = [run("a", s, b, 0.9 + 0.001 * (2 * s + b)) for s, b in runs] + [
+        run("b", s, b, 0.8) for s, b in runs
+    ]
+    assert verdict(claim(), records).effect.n == 4
 
 
 @pytest.mark.parametrize(("found", "expected"), [(7850, SUPPORTED), (7851, REFUTED), (7849, REFUTED)])

@@ -185,7 +185,9 @@ def _printed(capfd, arguments):
 
 
 def test_a_failed_arm_is_exit_code_1(capfd, bench, tmp_path):
-    (bench / "test_tiny.py").write_text(BENCH.replace('model="logistic"', 'model="mlp", lr=1e30'))
+    (bench / "test_tiny.py").write_text(
+        BENCH.replace('model="logistic"', 'model="mlp", lr=1e30').replace("logistic/", "mlp/")
+    )
     assert main(["run", str(bench), "--profile", "smoke", "-o", str(tmp_path / "run")]) == 1
 
 

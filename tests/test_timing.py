@@ -95,3 +95,14 @@ def test_warm_up_ends_after_a_second():
             clock.advance_s(0.3)
             warm.step_ended()
     assert warm.steps == 4
+
+
+def test_the_two_sides_of_the_overhead_do_the_same_work(monkeypatch):
+    """No bound on the ratio here: timing decides no test. Both sides count the samples of equal steps."""
+    from nnbench.meters import overhead
+
+    monkeypatch.setattr(overhead, "STEPS", {64: 3})
+    (found,) = overhead.loop_overhead(pairs=2)
+    assert (found.batch_size, found.ratio.n) == (64, 2)
+    assert found.ratio.low <= found.ratio.centre <= found.ratio.high
+    assert min(found.ratio.centre, found.ratio.low) > 0

@@ -138,6 +138,13 @@ def test_first_bad_step_is_the_one_where_the_loss_breaks():
     assert training.run().first_bad_step == 5
 
 
+def test_weights_that_break_in_the_last_step_are_found_by_validation():
+    """One step at an absurd rate: its own loss was still finite."""
+    history = fit(SMALL.replace(lr=1e30, max_steps=1))
+    assert (history.status, history.first_bad_step) == ("DIVERGED", 1)
+    assert "validation_loss" not in history.curves
+
+
 def test_max_steps_ends_within_an_epoch():
     history = fit(SMALL.replace(max_steps=5))
     assert (history.steps, history.samples) == (5, 5 * 64)
@@ -149,7 +156,9 @@ def test_a_listener_may_stop_the_training():
         def step_ended(self):
             raise StopTraining
 
-    assert Training(SMALL).run(Stop()).curves == {}
+    history = Training(SMALL).run(Stop())
+    assert history.curves == {}
+    assert (history.steps, history.samples) == (1, 64)
 
 
 def test_validation_counts_every_sample_once_and_changes_nothing():

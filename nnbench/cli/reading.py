@@ -127,9 +127,16 @@ def add_doctor(commands: Any) -> None:
         "nnbench doctor --json",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument(
+        "--overhead",
+        action="store_true",
+        help="time nnbench's loop against one written by hand instead (30 s)",
+    )
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    if arguments.overhead:
+        return _overhead(arguments.json)
     from nnbench.doctor import facts
 
     found = facts()
@@ -138,4 +145,23 @@ def _doctor(arguments: argparse.Namespace) -> int:
         return 0
     for name, value in found.items():
         print(f"{name:18s} {value}")
+    return 0
+
+
+def _overhead(as_json: bool) -> int:
+    from nnbench.meters.overhead import STEPS, loop_overhead
+
+    found = []
+    with Progress(len(STEPS)) as progress:
+        for result in loop_overhead():
+            found.append(result)
+            progress.step(f"batch {result.batch_size}")
+    if as_json:
+        print(json.dumps([{"batch_size": r.batch_size, **r.ratio.__dict__} for r in found], indent=2))
+        return 0
+    print("samples per second of nnbench's observed loop / of one written by hand, MLP 512/512, one thread")
+    for result in found:
+        ratio = result.ratio
+        print(f"batch {result.batch_size:5d}  {ratio.centre:.3f}  ({ratio.low:.3f} to {ratio.high:.3f}, "
+              f"95 % interval of {ratio.n} alternating pairs)")  # fmt: skip
     return 0

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -27,6 +28,8 @@ from nnbench.training.events import Listener, StopTraining
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 _EVALUATION_BATCH = 1000
+# Steps after which the losses are read back from the device.
+WINDOW = 256
 
 
 @dataclass
@@ -38,8 +41,9 @@ class History:
             epoch, as they were when each batch was seen), validation_loss, validation_accuracy, and
             the cumulative counts steps and samples.
         model: the trained model.
-        status: "OK", or "DIVERGED" when a loss was not finite.
-        first_bad_step: 1, 2, …; None unless diverged.
+        status: "OK", or "DIVERGED" when a training or validation loss was not finite.
+        first_bad_step: 1, 2, …: the first whose loss, or whose weights in validation, were not finite;
+            None unless diverged.
         steps, samples: counted, not planned; a diverged training counts up to its first bad step.
     """
 
@@ -143,7 +147,7 @@ class Training:
                         break
                     if validate:
                         self._validate_epoch(epoch, history, listener)
-                    if history.steps >= self.planned_steps:
+                    if history.status != "OK" or history.steps >= self.planned_steps:
                         break
             except StopTraining:
                 pass
@@ -154,8 +158,12 @@ class Training:
         self.model.train()
         listener.epoch_started(epoch)
         order = self._order.next_epoch()[: (self.planned_steps - history.steps) * self.batch]
-        for window in self.train.windows(order.to(self.device), self.batch):
-            self._train_window(window, history, listener, tally)
+        batches = self.train.batches(order.to(self.device), self.batch)
+        while (window := self._train_window(batches, listener)).losses:
+            losses = tally.add(window, history)
+            listener.window_ended(losses, len(losses))
+            if window.stopped:
+                raise StopTraining
             if history.status != "OK":
                 return
         listener.epoch_trained(epoch)
@@ -163,40 +171,43 @@ class Training:
         self.schedule.after_epoch()
 
     def _train_window(
-        self,
-        window: list[tuple[torch.Tensor, torch.Tensor]],
-        history: History,
-        listener: Listener,
-        tally: _Tally,
-    ) -> None:
+        self, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], listener: Listener
+    ) -> _Window:
+        """The next steps of an epoch, at most `WINDOW`; none are left when the window is empty."""
         model, loss_of, optimizer, ended = self.model, self.loss_of, self.optimizer, listener.step_ended
         after_step = self.schedule.after_step if self.schedule.moves_by_step else None
-        losses, outputs = [], []
-        for x, y in window:
-            loss, output = training_step(model, loss_of, x, y)
-            optimize(loss, optimizer)
-            if after_step is not None:
-                after_step()
-            losses.append(loss.detach())
-            outputs.append(output.detach())
-            ended()
-        sizes = torch.tensor([len(y) for _, y in window])
-        read = torch.stack(losses).cpu()
-        bad = (~torch.isfinite(read)).nonzero()
-        if len(bad):
-            history.status, history.first_bad_step = "DIVERGED", history.steps + int(bad[0]) + 1
-            sizes, read = sizes[: int(bad[0]) + 1], read[: int(bad[0]) + 1]
-        history.steps += len(sizes)
-        history.samples += int(sizes.sum())
-        if history.status == "OK":
-            right = (torch.cat(outputs).argmax(1) == torch.cat([y for _, y in window])).sum()
-            tally.add(read, sizes, int(right))
-        listener.window_ended(read, len(read))
+        window = _Window()
+        try:
+            for x, y in islice(batches, WINDOW):
+                loss, outputs = training_step(model, loss_of, x, y)
+                optimize(loss, optimizer)
+                if after_step is not None:
+                    after_step()
+                window.losses.append(loss.detach())
+                window.outputs.append(outputs.detach())
+                window.labels.append(y)
+                ended()
+        except StopTraining:
+            window.stopped = True
+        return window
 
     def _validate_epoch(self, epoch: int, history: History, listener: Listener) -> None:
         loss, accuracy = evaluate(self.model, self.loss_of, self.scored)
+        if not math.isfinite(loss):  # the last step broke the weights, and no training step saw it
+            history.status, history.first_bad_step = "DIVERGED", history.steps
+            return
         _append(history.curves, validation_loss=loss, validation_accuracy=accuracy)
         listener.validated(epoch)
+
+
+class _Window:
+    """What some steps leave on the device until it is read back, once for all of them."""
+
+    def __init__(self) -> None:
+        self.losses: list[torch.Tensor] = []
+        self.outputs: list[torch.Tensor] = []
+        self.labels: list[torch.Tensor] = []
+        self.stopped = False
 
 
 class _Tally:
@@ -205,10 +216,21 @@ class _Tally:
     def __init__(self) -> None:
         self.loss, self.right, self.samples = 0.0, 0, 0
 
-    def add(self, losses: torch.Tensor, sizes: torch.Tensor, right: int) -> None:
+    def add(self, window: _Window, history: History) -> torch.Tensor:
+        """Count *window*, note a divergence, and return its losses on the CPU up to the first bad one."""
+        losses = torch.stack(window.losses).cpu()
+        sizes = torch.tensor([len(labels) for labels in window.labels])
+        bad = (~torch.isfinite(losses)).nonzero()
+        if len(bad):
+            upto = int(bad[0]) + 1
+            history.status, history.first_bad_step = "DIVERGED", history.steps + upto
+            losses, sizes = losses[:upto], sizes[:upto]
+        history.steps += len(sizes)
+        history.samples += int(sizes.sum())
         self.loss += float((losses.double() * sizes).sum())
         self.samples += int(sizes.sum())
-        self.right += right
+        self.right += int((torch.cat(window.outputs).argmax(1) == torch.cat(window.labels)).sum())
+        return losses
 
     def write(self, history: History) -> None:
         _append(
