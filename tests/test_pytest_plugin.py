@@ -123,6 +123,24 @@ def test_out_holds_a_plan_and_a_record_per_arm_and_seed(bench):
     assert {record.arm["id"] for record in records} == {arm["id"] for arm in plan["scenarios"][0]["arms"]}
 
 
+def test_the_folder_of_the_json_file_is_made(bench):
+    """pytest-benchmark alone would end in a traceback, after the last arm."""
+    bench("--benchmark-json=deep/er/out.json", "--nnbench-profile=smoke").assert_outcomes(passed=2)
+    assert len(load(bench, "deep/er/out.json")["benchmarks"]) == 2
+    (bench.path / "file").write_text("")
+    result = bench("--benchmark-json=file/out.json", "--nnbench-profile=smoke")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*cannot write file/out.json*"])
+
+
+def test_when_every_arm_fails_the_file_still_says_why(bench):
+    source = BENCH.replace("epochs=2", "epochs=2, model_args={'nonsense': 1}")
+    bench("--benchmark-json=out.json", "--nnbench-profile=smoke", source=source).assert_outcomes(failed=2)
+    out = load(bench)
+    assert out["benchmarks"] == []
+    assert [record["status"] for record in out["nnbench"]["records"]] == ["CRASH", "CRASH"]
+
+
 def test_a_folder_that_holds_a_run_is_not_written_over(bench):
     bench("--nnbench-out=run", "--nnbench-profile=smoke")
     result = bench("--nnbench-out=run", "--nnbench-profile=smoke")

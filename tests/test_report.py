@@ -233,7 +233,7 @@ def test_the_report_holds_notebook_page_plots_and_results(report):
     assert paths[:2] == [folder / "report.ipynb", folder / "report.html"]
     assert folder / "plots" / "batching-by-factor.csv" in paths
     assert len(paths) == 2 + 3 * 11
-    assert len(read_results(folder / "results").records) == 27
+    assert len(read_results(folder / "report-data").records) == 27
     assert steps[-1][0] == steps[-1][1]
 
 
@@ -302,9 +302,9 @@ def test_the_moved_report_still_runs_without_torch_and_bench(tmp_path):
 def test_without_running_only_the_notebook_is_written(tmp_path):
     source = write_json(tmp_path / "out.json", [receptive_field()])
     assert write_report(source, tmp_path / "r", execute=False) == [tmp_path / "r" / "report.ipynb"]
-    again = write_report(tmp_path / "r" / "results.json", tmp_path / "r", execute=False)
+    again = write_report(tmp_path / "r" / "report-data.json", tmp_path / "r", execute=False)
     assert again == [tmp_path / "r" / "report.ipynb"]
-    assert read_results(tmp_path / "r" / "results.json").profile == "quick"
+    assert read_results(tmp_path / "r" / "report-data.json").profile == "quick"
 
 
 def test_a_failing_cell_leaves_the_notebook_so_far(tmp_path, monkeypatch):
@@ -358,4 +358,17 @@ def test_old_results_are_replaced(tmp_path):
     scenario, _ = receptive_field()
     lost = failed(scenario.arms["quick"][0], 0, scenario=scenario.name, status="CRASH", reason="x")
     write_report(write_folder(tmp_path / "b", [(scenario, [lost])]), tmp_path / "r", execute=False)
-    assert [record.status for record in read_results(tmp_path / "r" / "results").records] == ["CRASH"]
+    assert [record.status for record in read_results(tmp_path / "r" / "report-data").records] == ["CRASH"]
+
+
+def test_a_report_into_a_project_touches_nothing_but_its_own_names(tmp_path):
+    """`nnbench report RUN -o .` in a checkout: results/ is the user's, and stays."""
+    source = tmp_path / "run"
+    write_folder(source, lecture(1), seeds=1)
+    precious = tmp_path / "results" / "precious.json"
+    precious.parent.mkdir()
+    precious.write_text("{}")
+    write_report(source, tmp_path, execute=False)
+    write_report(source, tmp_path, execute=False)
+    assert precious.read_text() == "{}"
+    assert len(read_results(tmp_path / "report-data").records) == len(read_results(source).records)

@@ -80,6 +80,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     if any("train_benchmark" in getattr(item, "fixturenames", ()) for item in session.items):
         own.memory()
+    own.make_json_folder()
     if own.out is None:
         return
     from nnbench.records import write_run
@@ -184,11 +185,8 @@ def pytest_benchmark_update_json(
         return
     from nnbench.records import without_nan
 
-    output_json["nnbench"] = {
-        **session.plan(),
-        "outcomes": session.outcomes,
-        "records": [record.to_json() for record in session.records],
-    }
+    output_json["nnbench"] = session.to_json()
+    session.json_written = True
     strict = without_nan(output_json)
     output_json.clear()
     output_json.update(strict)
@@ -199,6 +197,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     session = config.stash[SESSION]
     if not session.records:
         return
+    session.write_json_of_failures()
     from tabulate import tabulate
 
     from nnbench.claims import judge

@@ -54,6 +54,7 @@ class Session:
         self.scenarios: dict[str, tuple[Scenario, list[Arm | Probe]]] = {}
         self.records: list[Record] = []
         self.outcomes: dict[str, str] = {}
+        self.json_written = False
         self._memory: Any = None
         if self.seeds is not None and self.seeds < 1:
             raise pytest.UsageError(f"--nnbench-seeds: expected 1, 2, …, got {self.seeds}")
@@ -93,6 +94,32 @@ class Session:
         from nnbench.claims import SEEDS
 
         return range(1 if scenario.repeat == "once" else self.seeds or SEEDS[self.profile])
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan, what became of each test, and the records."""
+        return {
+            **self.plan(),
+            "outcomes": self.outcomes,
+            "records": [record.to_json() for record in self.records],
+        }
+
+    def make_json_folder(self) -> None:
+        """pytest-benchmark would notice after the last arm that the folder of its file is missing."""
+        path = self.config.getoption("benchmark_json", None)
+        try:
+            if path:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"--benchmark-json: cannot write {path}: {error.strerror}") from None
+
+    def write_json_of_failures(self) -> None:
+        """pytest-benchmark writes no file when every benchmark failed; why they did must not be lost."""
+        from nnbench.records import strict_dumps, without_nan, write_atomic
+
+        path = self.config.getoption("benchmark_json", None)
+        if path and not self.json_written and not self.config.getoption("benchmark_disable", False):
+            content = {"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": self.to_json()}
+            write_atomic(Path(path), strict_dumps(without_nan(content)) + "\n")
 
     def keep(self, record: Record) -> Record:
         """Keep *record*, on disk too where a folder was given."""

@@ -5,7 +5,7 @@ What is written::
     report/
       report.ipynb    prose and short code; reads the results beside it, so the folder can be moved
       report.html     the same, one file that loads nothing
-      results.json    a copy of the results (or results/, for a run folder)
+      report-data.json  a copy of the results (or report-data/, for a run folder)
       plots/          PNG, SVG and the numbers as CSV, written by the notebook's own cells
 """
 
@@ -91,7 +91,7 @@ def _need(*packages: str) -> None:
 
 def _copy_results(source: Path, folder: Path) -> str:
     """Copy the results beside the notebook, so that the folder stands alone; returns their name."""
-    name = "results" if source.is_dir() else "results.json"
+    name = "report-data" if source.is_dir() else "report-data.json"
     target = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,9 +100,9 @@ def _copy_results(source: Path, folder: Path) -> str:
         if source.is_file():
             write_atomic(target, source.read_text(encoding="utf-8"))
             return name
-        if target.exists():
-            shutil.rmtree(target)
-        (target / "records").mkdir(parents=True)
+        for old in (target / "records").glob("*.json"):
+            old.unlink()  # of a former report; the name is ours alone, and nothing else in there is touched
+        (target / "records").mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / "run.json", target)
         for path in (source / "records").glob("*.json"):
             shutil.copy2(path, target / "records")
