@@ -47,7 +47,12 @@ def add_run(commands: Any) -> None:
     for name in ("seeds", "threads"):
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{name} per arm")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with data sets")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with data sets, for those that do not come with nnbench",
+    )
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")
 
 
@@ -133,7 +138,12 @@ def add_train(commands: Any) -> None:
         else:
             parser.add_argument(flag, type=_value, default=item.default, metavar="VALUE", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and dropout")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with data sets")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with data sets, for those that do not come with nnbench",
+    )
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory pass (about 3 s)")
     parser.add_argument("--json", action="store_true", help="print the record as JSON, and nothing else")
 
