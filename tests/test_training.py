@@ -191,7 +191,20 @@ def test_the_last_short_batch_weighs_what_it_holds():
     training = Training(arm)
     split = training.dataset.train
     whole = F.cross_entropy(training.model(split.images.float() / 255), split.labels).item()
-    assert training.run().curves["train_loss"][0] == pytest.approx(whole, rel=1e-5)
+    outputs = training.model(split.images.float() / 255)
+    right = float((outputs.argmax(1) == split.labels).double().mean())
+    curves = training.run().curves
+    assert curves["train_loss"][0] == pytest.approx(whole, rel=1e-5)
+    assert curves["train_accuracy"][0] == pytest.approx(right)
+
+
+def test_training_accuracy_is_counted_over_windows_and_epochs():
+    """Online: several windows an epoch; at a rate of nothing every epoch counts the same answers."""
+    training = Training(SMALL.replace(batch_size=1, lr=1e-12))
+    split = training.dataset.train
+    outputs = training.model(split.images.float() / 255)
+    right = float((outputs.argmax(1) == split.labels).double().mean())
+    assert training.run().curves["train_accuracy"] == pytest.approx([right, right])
 
 
 @pytest.mark.parametrize(
