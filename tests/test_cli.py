@@ -81,6 +81,9 @@ def test_ones_own_model_from_the_folder_at_hand(capsys, tmp_path, monkeypatch):
         (("train", "--batch-size", "huge"), "batch_size: expected 1, 2, … or 'full', got 'huge'"),
         (("train", "--model-args", "hidden"), "expected KEY=VALUE, got 'hidden'"),
         (("train", "--model", "nowhere:make"), "no module 'nowhere'"),
+        (("train", "--model", "lenet5", "--data", "xor"), "need 12x12 or more"),
+        (("train", "--schedule", "multistep"), "milestones"),
+        (("train", "--model-args", "hidden=512"), "expected a list such as (512, 512), got 512"),
         (("list", "no/such/folder"), "no such file or folder"),
         (("run", "no/such/folder", "-o", "x"), "no such file or folder"),
         (("tune", "no/such/folder"), "no such file or folder"),
@@ -88,13 +91,23 @@ def test_ones_own_model_from_the_folder_at_hand(capsys, tmp_path, monkeypatch):
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, message):
     code, out, err = run(capsys, *arguments)
-    if "nowhere:make" in arguments:  # found out while measuring: a failed arm
-        assert code == 1
-    else:
-        assert code == 2
-        assert out == ""
+    assert code == 2
+    assert out == ""
     assert message in err
     assert "Traceback" not in err
+
+
+def test_a_model_that_breaks_while_it_trains_is_a_failed_arm(capsys, tmp_path, monkeypatch):
+    (tmp_path / "broken_model_of_a_user.py").write_text(
+        "import torch\ndef make(input_shape, classes):\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code, out, err = run(capsys, *TRAIN, "--model", "broken_model_of_a_user:make", "--json")
+    assert code == 1
+    assert strict_loads(out)["status"] == "CRASH"
+    assert "out of bounds" in err
 
 
 @pytest.mark.parametrize("command", ["table", "plot", "report"])

@@ -182,7 +182,9 @@ def _train(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--lr: {TUNED!r} is for arms of a scenario; give a number")
     sys.path.insert(0, str(Path.cwd()))  # one's own package.module:factory lies there
     from nnbench.benchmarking import measure
+    from nnbench.training import Training
 
+    Training(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
     record = measure(arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory)
     if arguments.json:
         print(json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False))
