@@ -17,7 +17,7 @@ import torch
 
 from nnbench import devices, models
 from nnbench.config import Arm, ConfigError, NnbenchError, Probe, load_object, plain
-from nnbench.data import DataError
+from nnbench.data import DataError, DataMissing
 from nnbench.meters.environment import environment
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.timing import Clock, Stopwatch, WarmUp
@@ -240,7 +240,7 @@ def _now() -> str:
 
 def _status(error: BaseException) -> tuple[str, str]:
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, devices.DeviceMissing):
+    if isinstance(error, (devices.DeviceMissing, DataMissing)):
         return "SKIPPED", str(error)
     if isinstance(error, DataError):
         return "DATA", str(error)

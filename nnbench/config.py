@@ -19,7 +19,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -52,6 +52,8 @@ SCHEDULES = (
     "cosine-restarts", "cyclic", "onecycle",
 )  # fmt: skip
 SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
+LOADERS = ("tensors", "dataloader")
+BATCH_NORMS = ("local", "global")
 PRECISIONS = ("float32", "float64")
 FULL_BATCH = "full"
 TUNED = "tuned"
@@ -165,7 +167,7 @@ class Arm:
     lr: float | str = _setting(0.1, "learning rate; 'tuned' reads rates.toml beside the bench file")
     schedule: str = _setting("constant", "learning-rate schedule")
     schedule_args: Mapping[str, Any] = _setting({}, "arguments of the schedule")
-    batch_size: int | str = _setting(64, "samples per step; 'full' is the whole training set")
+    batch_size: int | str = _setting(64, "samples per step over all ranks; 'full' is the whole training set")
     sampling: str = _setting("reshuffle", "order of the samples")
     epochs: int = _setting(3, "passes over the training set")
     max_steps: int | None = _setting(None, "stop after that many steps, even within an epoch")
@@ -173,14 +175,20 @@ class Arm:
     init_seed: int | None = _setting(None, "seed of the first weights (default: the seed of the run)")
     train_on: str = _setting("train", "'train', or 'tune' to hold back its last sixth and score on it")
     normalize: bool = _setting(False, "standardize pixels by the training set's mean and deviation")
+    loader: str = _setting(
+        "tensors", "'tensors' slices them, 'dataloader' is the lecture's Dataset + DataLoader"
+    )
+    loader_args: Mapping[str, Any] = _setting({}, "arguments of the DataLoader, such as num_workers")
     precision: str = _setting("float32", "number format of weights and samples")
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
-    threads: int = _setting(1, "intra-op threads on a CPU")
+    threads: int = _setting(1, "intra-op threads on a CPU, of each rank")
+    ranks: int = _setting(1, "processes that share each batch, by DistributedDataParallel")
+    batch_norm: str = _setting("local", "batch statistics of each rank ('local') or of all ('global')")
 
     kind: ClassVar[str] = "training"
 
     def __post_init__(self) -> None:
-        for name in ("model_args", "optimizer_args", "schedule_args"):
+        for name in ("model_args", "optimizer_args", "schedule_args", "loader_args"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ConfigError(f"{name}: expected a mapping, got {getattr(self, name)!r}")
             object.__setattr__(self, name, _freeze(getattr(self, name), name))
@@ -197,6 +205,8 @@ class Arm:
         known_or_path("optimizer", self.optimizer, OPTIMIZERS)
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("sampling", SAMPLINGS)
+        self._check_choice("loader", LOADERS)
+        self._check_choice("batch_norm", BATCH_NORMS)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("train_on", ("train", "tune"))
         if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
@@ -213,9 +223,10 @@ class Arm:
             raise ConfigError(f"lr: expected a positive number or {TUNED!r}, got {self.lr!r}")
         if self.batch_size != FULL_BATCH and not _is_count(self.batch_size):
             raise ConfigError(f"batch_size: expected 1, 2, … or {FULL_BATCH!r}, got {self.batch_size!r}")
-        for name in ("epochs", "threads"):
+        for name in ("epochs", "threads", "ranks"):
             if not _is_count(getattr(self, name)):
                 raise ConfigError(f"{name}: expected 1, 2, …, got {getattr(self, name)!r}")
+        self._check_shares()
         if self.max_steps is not None and not _is_count(self.max_steps):
             raise ConfigError(f"max_steps: expected 1, 2, … or nothing, got {self.max_steps!r}")
         if self.init_seed is not None and type(self.init_seed) is not int:
@@ -226,16 +237,27 @@ class Arm:
         if target is not None and not (_is_number(target) and 0 < target <= 1):
             raise ConfigError(f"target_accuracy: expected a share above 0 and up to 1, got {target!r}")
 
+    def _check_shares(self) -> None:
+        """Ranks take equal shares of a batch: an average over ranks is then one over the samples."""
+        if self.batch_size != FULL_BATCH and int(self.batch_size) % self.ranks:
+            raise ConfigError(
+                f"batch_size: {self.batch_size} cannot be shared equally by {self.ranks} ranks; "
+                f"take a multiple of {self.ranks}"
+            )
+        if self.loader_args and self.loader != "dataloader":
+            raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")
+
     def _label(self) -> str:
         model = self.model.rpartition(":")[2]
         hidden = self.model_args.get("hidden") or self.model_args.get("channels")
         if isinstance(hidden, (list, tuple)):
             model += "".join(f"-{width}" for width in hidden)
         batch = "full" if self.batch_size == FULL_BATCH else f"b{self.batch_size}"
-        return f"{model}/{self.optimizer}/{batch}"
+        ranks = f"/r{self.ranks}" if self.ranks > 1 else ""
+        return f"{model}/{self.optimizer}/{batch}{ranks}"
 
     def config(self) -> dict[str, Any]:
-        """The canonical configuration as plain JSON values, name excluded: what the hash is taken of."""
+        """The whole configuration as plain JSON values, name excluded."""
         return {
             "kind": self.kind,
             **{item.name: plain(getattr(self, item.name)) for item in fields(self) if item.name != "name"},
@@ -243,8 +265,11 @@ class Arm:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the canonical configuration."""
-        return _digest(self.config())
+        """16 hexadecimal digits of the SHA-256 of what differs from the defaults, name excluded.
+
+        A field that a later version adds thus changes no id; a default must never change.
+        """
+        return _digest({key: value for key, value in self.config().items() if value != _DEFAULTS.get(key)})
 
     def replace(self, **changes: Any) -> Arm:
         """This arm with some fields changed; a name made from the old fields is made anew."""
@@ -305,6 +330,12 @@ class Probe:
 
     def __hash__(self) -> int:
         return hash((self.name, self.id))
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    item.name: item.default_factory() if item.default is MISSING else item.default  # type: ignore[misc]
+    for item in fields(Arm)
+}
 
 
 def arm_from(values: Mapping[str, Any]) -> Arm:

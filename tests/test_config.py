@@ -27,7 +27,7 @@ OTHER_VALUES = {
     "optimizer_args": {"weight_decay": 0.1}, "lr": 0.2, "schedule": "cosine", "schedule_args": {"gamma": 0.5},
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
     "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
-    "threads": 2,
+    "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
 }  # fmt: skip
 
 
@@ -61,6 +61,9 @@ OTHER_VALUES = {
         ({"epochs": 0}, "epochs: expected"),
         ({"epochs": 1.5}, "epochs: expected"),
         ({"threads": -1}, "threads: expected"),
+        ({"ranks": 0}, "ranks: expected 1, 2, …, got 0"),
+        ({"loader": "dataloder"}, "did you mean 'dataloader'"),
+        ({"batch_norm": "sync"}, "batch_norm: unknown name 'sync'; known: local, global"),
         ({"max_steps": 0}, "max_steps: expected"),
         ({"target_accuracy": 0}, "target_accuracy: expected"),
         ({"target_accuracy": 90}, "target_accuracy: expected a share above 0 and up to 1, got 90"),
@@ -126,17 +129,35 @@ def test_an_unknown_key_is_refused_with_the_nearest_one():
         Arm().replace(epoch=3)
 
 
-def test_the_id_is_the_hash_of_the_canonical_configuration():
-    arm = Arm(model_args={"hidden": (8, 4)}, optimizer_args={"weight_decay": 1e-05})
-    text = json.dumps(arm.config(), sort_keys=True, separators=(",", ":"))
+def test_the_id_is_the_hash_of_what_differs_from_the_defaults():
+    arm = Arm(model_args={"hidden": (8, 4)}, optimizer_args={"weight_decay": 1e-05}, epochs=3, ranks=1)
+    said = {"kind": "training", "model_args": {"hidden": [8, 4]}, "optimizer_args": {"weight_decay": 1e-05}}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     assert arm.id == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_an_id_stays_what_it_is_when_arms_get_new_fields():
+    assert Arm().id == "4851fce917d3e3ff"
+    assert Arm(model="cnn", lr=0.5, batch_size=16, threads=2).id == "94485ed7d72c7858"
+
+
+def test_ranks_take_equal_shares_of_a_batch():
+    with pytest.raises(ConfigError, match="batch_size: 65 cannot be shared equally by 2 ranks; take a mult"):
+        Arm(batch_size=65, ranks=2)
+    assert Arm(batch_size="full", ranks=2).name == "mlp/sgd/full/r2"
+
+
+def test_arguments_of_a_loader_need_the_loader():
+    with pytest.raises(ConfigError, match="loader_args: given for the loader 'tensors', which takes none"):
+        Arm(loader_args={"num_workers": 2})
 
 
 @pytest.mark.parametrize("name", [item.name for item in fields(Arm) if item.name != "name"])
 def test_every_field_but_the_name_makes_another_arm(name):
-    changed = Arm(name="x", **{name: OTHER_VALUES[name]})
-    assert changed.id != Arm(name="x").id
-    assert changed != Arm(name="x")
+    arm = Arm(name="x", loader="dataloader")  # so that loader_args are allowed
+    changed = arm.replace(**{name: OTHER_VALUES[name]})
+    assert changed.id != arm.id
+    assert changed != arm
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ class DataError(NnbenchError):
     exit_code: ClassVar[int] = 5
 
 
+class DataMissing(DataError):
+    """Data that are not on this machine; nothing is wrong with them, and the message says how to get them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Images with their labels.
