@@ -18,6 +18,7 @@ import torch
 from nnbench import devices, models
 from nnbench.config import Arm, ConfigError, NnbenchError, Probe, load_object, plain
 from nnbench.data import DataError, DataMissing
+from nnbench.distributed import ALONE, Group, launcher
 from nnbench.meters.environment import environment
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.timing import Clock, Stopwatch, WarmUp
@@ -33,6 +34,8 @@ class Measurement:
 
     Args:
         memory: the server of the memory pass; None leaves `peak_bytes` null.
+        group: the ranks that measure the arm together; each makes its own Measurement, and each gets the
+            whole record: elapsed time is that of the slowest rank, work is the sum.
         clock: returns nanoseconds; tests give a fake one.
     """
 
@@ -44,9 +47,10 @@ class Measurement:
         block: int = 0,
         data_folder: Path | None = None,
         memory: MemoryServer | None = None,
+        group: Group = ALONE,
         clock: Clock = time.perf_counter_ns,
     ) -> None:
-        self.arm, self.scenario, self.block = arm, scenario, block
+        self.arm, self.scenario, self.block, self.group = arm, scenario, block, group
         self.data_folder, self.clock = data_folder, clock
         self._memory = memory
         self._peak: Peak | None = None
@@ -58,7 +62,7 @@ class Measurement:
         Raises:
             ConfigError, DataError: see `nnbench.training.Training`.
         """
-        training = Training(self.arm, seed, self.data_folder)
+        training = Training(self.arm, seed, self.data_folder, self.group)
         if self._peak is None:
             self._peak = self._measure_peak(training, seed)
             self._warm_up(seed)
@@ -67,14 +71,16 @@ class Measurement:
     def _measure_peak(self, training: Training, seed: int) -> Peak:
         if self._memory is None:
             return Peak(peak_bytes=None, reason="no memory pass was asked for")
+        if self.group.size > 1:
+            return Peak(peak_bytes=None, reason="the memory pass measures one process, not ranks")
         if devices.is_asynchronous(training.device):
             return cuda_peak(self.arm, seed, self.data_folder)
         return self._memory.measure(self.arm, seed, self.data_folder)
 
     def _warm_up(self, seed: int) -> None:
-        training = Training(self.arm, seed, self.data_folder)
+        training = Training(self.arm, seed, self.data_folder, self.group)
         start = self.clock()
-        listener = WarmUp(training.planned_steps, self.clock)
+        listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size)
         training.run(listener, validate=False)
         devices.wait(training.device)
         elapsed_ns = self.clock() - start
@@ -86,15 +92,22 @@ class Measurement:
     def record(self, seed: int) -> Record:
         """The arm under *seed*, prepared, run and recorded; a failure is a record too."""
         try:
-            round_ = self.prepare(seed)
-            round_.run()
+            return self.train(seed)
         except Exception as error:
             return self.failure(seed, error)
+
+    def train(self, seed: int) -> Record:
+        """The same for ranks: an error is raised, since it may be of one of them and not of the arm."""
+        round_ = self.prepare(seed)
+        round_.run()
         return round_.record()
 
     def failure(self, seed: int, error: BaseException) -> Record:
         """The record of a training that ended in *error*."""
-        status, reason = _status(error)
+        return self.refusal(seed, *_status(error))
+
+    def refusal(self, seed: int, status: str, reason: str) -> Record:
+        """The record of a training of which there is nothing to tell but *status* and *reason*."""
         return Record(
             scenario=self.scenario, arm=arm_json(self.arm), seed=seed, block=self.block, status=status,
             reason=reason, environment=self._environment(), started_at=_now(),
@@ -129,17 +142,18 @@ class Round:
         return self._training.seed
 
     def record(self) -> Record:
-        """What was seen. Raises RuntimeError before `run`."""
+        """What was seen; every rank of the group calls it. Raises RuntimeError before `run`."""
         if self._history is None:
             raise RuntimeError("run the round before asking for its record")
         history, watch, of = self._history, self._stopwatch, self._measurement
+        watch.slowest(of.group.gather((watch.epoch_ns, watch.validation_ns)))
         metrics, missing = self._metrics(history, watch)
         status, reason = history.status, None
         if history.first_bad_step is not None:
             reason = f"the loss is not finite from step {history.first_bad_step} on"
         return Record(
             scenario=of.scenario, arm=arm_json(of.arm), seed=self.seed, block=of.block, status=status,
-            reason=reason, quality=("CLOCK",) if watch.clock_went_back() else (),
+            reason=reason, quality=_quality(of.arm, watch),
             metrics=metrics, missing=missing, curves=_curves(history, watch),
             samples=_samples(watch, of.arm.precision),
             weights_sha256=history.weights_sha256() if status == OK else None,
@@ -169,6 +183,20 @@ class Round:
         why = "the clock went back" if watch.clock_went_back() else f"the training is {history.status}"
         missing.update({name: missing.get(name, why) for name, value in metrics.items() if value is None})
         return metrics, missing
+
+
+def _quality(arm: Arm, watch: Stopwatch) -> tuple[str, ...]:
+    """Flags that say why the times of this record may not be believed."""
+    found = launcher()
+    return tuple(
+        flag
+        for flag, raised in (
+            ("CLOCK", watch.clock_went_back()),
+            ("OVERSUBSCRIBED", arm.ranks > 1 and arm.ranks * arm.threads > devices.usable_cores()),
+            ("INVALID", found.get("restarts", 0) > 0),
+        )
+        if raised
+    )
 
 
 def _times(history: History, watch: Stopwatch) -> dict[str, float | None]:
@@ -225,7 +253,8 @@ def _data_json(training: Training) -> dict[str, Any]:
         "name": training.dataset.name,
         "sha256": training.dataset.sha256,
         "train": len(training.train),
-        "validation": len(training.scored),
+        "validation": training.scored_samples,
+        **({"notes": list(training.dataset.notes)} if training.dataset.notes else {}),
     }
 
 

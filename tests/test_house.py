@@ -19,7 +19,7 @@ LAYERS: dict[str, float] = {
     "config": 0, "stats": 0,
     "records": 1, "metrics": 1,
     "claims": 2, "summary": 2,
-    "catalog": 3, "devices": 3, "data": 3, "models": 3, "optim": 3,
+    "catalog": 3, "devices": 3, "data": 3, "models": 3, "optim": 3, "distributed": 3.5,
     "training": 4, "analysis": 4,
     "meters": 5,
     "benchmarking": 6,

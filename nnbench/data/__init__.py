@@ -10,9 +10,9 @@ import inspect
 from pathlib import Path
 
 from nnbench.config import DATA_SETS, ConfigError, known_or_path, load_object
-from nnbench.data.dataset import DataError, DataMissing, Dataset, Split, content_sha256
+from nnbench.data.dataset import DataError, DataMissing, Dataset, Split, content_sha256, copies
 
-__all__ = ["DataError", "DataMissing", "Dataset", "Split", "content_sha256", "load"]
+__all__ = ["DataError", "DataMissing", "Dataset", "Split", "content_sha256", "copies", "load"]
 
 
 @functools.cache

@@ -1,18 +1,21 @@
 """What a data set is: two splits of uint8 images with labels, class names, source and checksum.
 
-Shape legend: N samples, C channels, H height in pixels, W width in pixels, K classes.
+Shape legend: N samples, C channels, H height in pixels, W width in pixels, K classes. torch is not imported:
+who only wants to know which sets are here shall not wait for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
-
-import torch
+from typing import TYPE_CHECKING, ClassVar
 
 from nnbench.config import ConfigError, NnbenchError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class DataError(NnbenchError):
@@ -41,9 +44,9 @@ class Split:
     labels: torch.Tensor
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or 0 in self.images.shape:
+        if _type(self.images) != "uint8" or self.images.ndim != 4 or 0 in self.images.shape:
             raise DataError(f"images: expected uint8 (N, C, H, W), found {_describe(self.images)}")
-        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+        if _type(self.labels) != "int64" or self.labels.ndim != 1:
             raise DataError(f"labels: expected int64 (N,), found {_describe(self.labels)}")
         if len(self.images) != len(self.labels):
             raise DataError(f"expected a label per image, found {len(self.labels)} for {len(self.images)}")
@@ -64,6 +67,7 @@ class Dataset:
         source: where the images come from, in words.
         licence: of the images, as SPDX identifier where there is one.
         sha256: of the content (`content_sha256`), 64 hexadecimal digits.
+        notes: sentences about the set that whoever reads a result should know.
 
     Raises:
         DataError: fewer than two classes, labels outside of them, splits of unequal image shape, or a
@@ -77,6 +81,7 @@ class Dataset:
     source: str
     licence: str
     sha256: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -140,5 +145,23 @@ def content_sha256(train: Split, validation: Split) -> str:
     return digest.hexdigest()
 
 
+def copies(train: Split, validation: Split) -> list[int]:
+    """Positions of the images of *validation* that equal one of *train* pixel by pixel, ascending.
+
+    Whatever their labels: a model that has learned the training set by heart has seen them.
+    """
+    seen = set(_digests(train.images))
+    return [i for i, key in enumerate(_digests(validation.images)) if key in seen]
+
+
+def _digests(images: torch.Tensor) -> Iterator[bytes]:
+    """SHA-256 of each image: a set of them needs a hundredth of the memory of the images."""
+    return (hashlib.sha256(image.data).digest() for image in images.cpu().contiguous().numpy())
+
+
 def _describe(tensor: torch.Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    return f"{_type(tensor)} {tuple(tensor.shape)}"
+
+
+def _type(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

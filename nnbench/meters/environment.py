@@ -13,16 +13,18 @@ import torch
 
 import nnbench
 from nnbench import devices
+from nnbench.distributed import launcher
 
 
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
-    """Machine, versions, device and threads, as plain JSON values."""
+    """Machine, versions, device, threads and launcher, as plain JSON values."""
     return {
         "nnbench": nnbench.__version__,
         **_machine(),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
         "threads": threads,
+        **launcher(),
         "load_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
     }

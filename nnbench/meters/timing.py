@@ -15,7 +15,7 @@ right answers, once per window, belongs to the epoch and to no step.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -25,6 +25,9 @@ from nnbench.training import Listener, StopTraining
 Clock = Callable[[], int]
 WARMUP_SHARE = 0.1
 WARMUP_MOST_S = 1.0
+# Ranks must stop after the same step, and their clocks would not agree on a second. DDP builds its buckets
+# anew after the first backward pass; a handful of steps is enough.
+WARMUP_STEPS_OF_RANKS = 20
 
 
 class Stopwatch(Listener):
@@ -70,21 +73,36 @@ class Stopwatch(Listener):
     def validated(self, epoch: int) -> None:
         self.validation_ns.append(self._clock() - self._mark)
 
+    def slowest(self, others: Sequence[tuple[list[int], list[int]]]) -> None:
+        """Take each epoch's and each validation's duration of the rank that was slowest in it.
+
+        Args:
+            others: epoch_ns and validation_ns of every rank.
+        """
+        self.epoch_ns = [max(times) for times in zip(*(epochs for epochs, _ in others), strict=True)]
+        self.validation_ns = [max(times) for times in zip(*(scored for _, scored in others), strict=True)]
+
     def clock_went_back(self) -> bool:
         """Whether any duration is below zero; then none of them can be believed."""
         return min([*self.step_ns, *self.epoch_ns, *self.validation_ns], default=0) < 0
 
 
 class WarmUp(Listener):
-    """Ends a throw-away training after a tenth of the arm's steps or one second, whichever is first."""
+    """Ends a throw-away training after a tenth of the arm's steps or one second, whichever is first.
 
-    def __init__(self, planned_steps: int, clock: Clock = time.perf_counter_ns) -> None:
+    With several ranks the number of steps alone decides.
+    """
+
+    def __init__(self, planned_steps: int, clock: Clock = time.perf_counter_ns, *, ranks: int = 1) -> None:
         self.steps = 0
         self._limit = max(1, int(planned_steps * WARMUP_SHARE))
         self._clock = clock
         self._end = clock() + int(WARMUP_MOST_S * 1e9)
+        self._timed = ranks == 1
+        if ranks > 1:
+            self._limit = min(self._limit, WARMUP_STEPS_OF_RANKS)
 
     def step_ended(self) -> None:
         self.steps += 1
-        if self.steps >= self._limit or self._clock() >= self._end:
+        if self.steps >= self._limit or (self._timed and self._clock() >= self._end):
             raise StopTraining

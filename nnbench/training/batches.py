@@ -8,9 +8,11 @@ import torch
 
 from nnbench.config import FULL_BATCH, Arm
 from nnbench.data import Split
+from nnbench.training.shares import Share
 
 # Samples gathered at once: small batches share a gather, and what was gathered is still in cache when used.
 _GATHER = 256
+_SCORED_AT_ONCE = 1000
 
 
 class Samples:
@@ -35,22 +37,37 @@ class Samples:
         x = images * self._scale[0]  # one pass: a uint8 tensor times a number is of the number's type
         return x if len(self._scale) == 1 else x.sub_(self._scale[1]).mul_(self._scale[2])
 
-    def batches(self, order: torch.Tensor, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """(x, y) batches in the given *order*; the last one holds what is left."""
-        together = max(1, _GATHER // batch_size) * batch_size
+    def batches(self, share: Share) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """(x, y) of each step of *share*; the last one holds what is left, and may hold nothing."""
+        yield from self._sliced(share.order, share.batch)
+        if not share.own[-1]:
+            yield self.decode(self.images[:0]).to(self.labels.device), self.labels[:0]
+
+    def _sliced(self, order: torch.Tensor, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        together = max(1, _GATHER // batch) * batch
         for chunk in order.split(together):
             x = self.decode(self.images.index_select(0, chunk))  # twice as fast as images[chunk]
             y = self.labels.index_select(0, chunk)
-            yield from zip(x.split(batch_size), y.split(batch_size), strict=True)
+            yield from zip(x.split(batch), y.split(batch), strict=True)
+
+    def scoring_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """(x, y) of all samples in the order of the files."""
+        for images, labels in zip(
+            self.images.split(_SCORED_AT_ONCE), self.labels.split(_SCORED_AT_ONCE), strict=True
+        ):
+            yield self.decode(images), labels
 
 
 def pixel_scale(train: Split, normalize: bool) -> torch.Tensor:
     """Factors of `Samples.decode`: (1/255,) or (1/255, mean, 1/deviation) of the training pixels."""
     if not normalize:
         return torch.tensor([1 / 255])
-    pixels = train.images.to(torch.float64) / 255
-    deviation = pixels.std().clamp_min(1e-12)
-    return torch.stack([torch.tensor(1 / 255, dtype=torch.float64), pixels.mean(), 1 / deviation])
+    # From how often each of the 256 values occurs: the pixels as float64 would take eight times their bytes.
+    counts = train.images.reshape(-1).bincount(minlength=256).to(torch.float64)
+    values, count = torch.arange(256, dtype=torch.float64) / 255, counts.sum()
+    mean = (counts * values).sum() / count
+    deviation = ((counts * (values - mean) ** 2).sum() / (count - 1)).sqrt().clamp_min(1e-12)
+    return torch.stack([torch.tensor(1 / 255, dtype=torch.float64), mean, 1 / deviation])
 
 
 class Order:
