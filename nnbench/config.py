@@ -36,6 +36,11 @@ DATA_SETS: Mapping[str, str] = {
     "digits": "nnbench.data.digits:digits",
     "xor": "nnbench.data.xor:xor",
     "synthetic": "nnbench.data.synthetic:synthetic",
+    "mnist": "nnbench.data.mnist:mnist",
+    "fashion-mnist": "nnbench.data.mnist:fashion_mnist",
+    "mednist": "nnbench.data.mednist:mednist",
+    "mednist-clean": "nnbench.data.mednist:mednist_clean",
+    "mednist-28": "nnbench.data.mednist:mednist_28",
 }
 # A name is a torch.optim class with the keywords that the name stands for.
 OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -332,10 +337,8 @@ class Probe:
         return hash((self.name, self.id))
 
 
-_DEFAULTS: Mapping[str, Any] = {
-    item.name: item.default_factory() if item.default is MISSING else item.default  # type: ignore[misc]
-    for item in fields(Arm)
-}
+# A mapping's default is empty.
+_DEFAULTS = {item.name: {} if item.default is MISSING else item.default for item in fields(Arm)}
 
 
 def arm_from(values: Mapping[str, Any]) -> Arm:

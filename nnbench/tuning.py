@@ -7,6 +7,7 @@ validation set is never looked at. An optimum on the edge of the grid is flagged
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ def tune_scenario(
     seeds: int = 1,
     only: Container[str] | None = None,
     train: Train | None = None,
+    data_folder: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Rates:
     """*rates* with the scenario's arms tuned for *profile*; other entries are kept.
@@ -44,13 +46,18 @@ def tune_scenario(
     Args:
         only: names of the arms to tune; None for all.
         train: accuracy on the tune split of an arm under a seed, 0 if it diverged; tests give a fake.
+        data_folder: where data sets lie that do not come with nnbench; None leaves it to the data set.
         progress: called with a line of text after each training.
     """
     tuned = dict(rates.rates)
+    if train is None:
+        train = tune_accuracy
+        if data_folder is not None:
+            train = functools.partial(tune_accuracy, data_folder=data_folder)
     for arm in tunable(scenario, profile):
         if only is not None and arm.name not in only:
             continue
-        rate = _tune(scenario.name, profile, arm, sorted(grid), seeds, train or tune_accuracy, progress)
+        rate = _tune(scenario.name, profile, arm, sorted(grid), seeds, train, progress)
         tuned[scenario.name, arm.name, profile] = rate
     return Rates(rates.path, tuned)
 

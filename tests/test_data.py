@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import hashlib
-import os
-import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +10,9 @@ import pytest
 import torch
 
 from nnbench.config import DATA_SETS, ConfigError
-from nnbench.data import DataError, Dataset, Split, build_fashion_mini, content_sha256, fashion_mini, load
+from nnbench.data import DataError, Dataset, Split, content_sha256, copies, fashion_mini, load
 from nnbench.data.digits import stratified
-from nnbench.data.idx import find_idx, read_idx
+from nnbench.data.places import LAYOUT, MADE_OF
 from nnbench.data.synthetic import coded_noise
 
 COUNTS = {"fashion-mini": (6000, 2000), "digits": (1400, 397), "xor": (4, 4), "synthetic": (2000, 500)}
@@ -41,16 +36,12 @@ def a_dataset(**changes: object) -> Dataset:
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
 
 
-def idx_bytes(array: np.ndarray) -> bytes:
-    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+def test_every_set_has_its_counts_here_or_files_of_its_own() -> None:
+    assert set(DATA_SETS) == {*COUNTS, *LAYOUT, *MADE_OF}, "test_mnist.py and test_mednist.py hold the others"
 
 
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-@pytest.mark.parametrize("name", DATA_SETS)
-def test_every_built_in_set_has_its_counts_shape_and_checksum(name: str) -> None:
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_embedded_set_has_its_counts_shape_and_checksum(name: str) -> None:
     dataset = load(name)
     assert dataset.name == name
     assert (len(dataset.train), len(dataset.validation)) == COUNTS[name]
@@ -177,6 +168,21 @@ def test_a_dataset_checks_itself(changes: dict[str, object], message: str) -> No
         a_dataset(**changes)
 
 
+def test_copies_are_images_that_are_equal_in_every_pixel() -> None:
+    images = torch.arange(6, dtype=torch.uint8).reshape(6, 1, 1, 1).repeat(1, 1, 2, 2)
+    train, validation = Split(images[:4], torch.zeros(4).long()), Split(images[2:], torch.ones(4).long())
+    assert copies(train, validation) == [0, 1]
+    changed = validation.images.clone()
+    changed[1, 0, 1, 1] ^= 1
+    assert copies(train, Split(changed, validation.labels)) == [0]
+    assert copies(a_split(), load("xor").train) == []
+
+
+def test_a_set_has_no_notes_unless_it_brings_some() -> None:
+    assert a_dataset().notes == ()
+    assert a_dataset(notes=("odd",)).notes == ("odd",)
+
+
 def test_loading_twice_gives_the_same_object() -> None:
     assert load("xor") is load("xor")
 
@@ -260,119 +266,3 @@ def test_the_notice_of_the_embedded_images_lies_beside_them() -> None:
     notice = fashion_mini.FILE.with_suffix(".LICENSE").read_text()
     assert "Copyright (c) 2017 Zalando SE, https://tech.zalando.com" in notice
     assert "WITHOUT WARRANTY OF ANY KIND" in notice
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_idx_files_are_read_plain_and_gzipped(packed: bool, tmp_path: Path) -> None:
-    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    content = idx_bytes(images)
-    name = tmp_path / ("images.gz" if packed else "images")
-    name.write_bytes(gzip.compress(content) if packed else content)
-    path = find_idx(tmp_path, "images", "mend")
-    assert np.array_equal(read_idx(path, 3, md5(content), "mend"), images)
-
-
-def _bad_idx() -> dict[str, tuple[str, bytes, str]]:
-    good = idx_bytes(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
-    packed = gzip.compress(good)
-    huge = bytes((0, 0, 8, 3)) + struct.pack(">3I", *[2**32 - 1] * 3)
-    return {
-        "labels": ("images", idx_bytes(np.zeros(2, np.uint8)), "expected IDX magic 00000803, found 00000801"),
-        "empty": ("images", b"", "found an empty file"),
-        "header cut": ("images", good[:9], "found a file cut off in them"),
-        "truncated": ("images", good[:-1], "expected 24 bytes after the header, found 23"),
-        "too long": ("images", good + b"x", "expected 24 bytes after the header, found more"),
-        "no image": ("images", idx_bytes(np.zeros((0, 3, 4), np.uint8)), r"found dimensions \(0, 3, 4\)"),
-        "huge": ("images", huge, "found dimensions"),
-        "other content": ("images", good[:-1] + b"x", "expected content with MD5"),
-        "gz cut": ("images.gz", packed[:-9], "found a damaged one"),
-        "gz flipped": (
-            "images.gz",
-            packed[:20] + bytes((packed[20] ^ 255,)) + packed[21:],
-            "damaged|MD5|bytes",
-        ),
-        "gz is none": ("images.gz", good, "found a damaged one"),
-    }
-
-
-@pytest.mark.parametrize("case", _bad_idx())
-def test_a_bad_idx_file_is_a_data_error_with_the_cure(case: str, tmp_path: Path) -> None:
-    name, content, message = _bad_idx()[case]
-    path = tmp_path / name
-    path.write_bytes(content)
-    good = idx_bytes(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
-    with pytest.raises(DataError, match=message) as caught:
-        read_idx(path, 3, md5(good), "fetch it again")
-    assert str(path) in str(caught.value)
-    assert str(caught.value).endswith("; fetch it again")
-
-
-def test_a_missing_idx_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\[\.gz\]: .*dataset-fashion-mnist"):
-        build_fashion_mini.read_source(tmp_path)
-
-
-def test_the_first_images_per_class_keep_their_order() -> None:
-    labels = np.array([*range(10), *reversed(range(10)), *range(10)], np.uint8)
-    images = np.arange(30, dtype=np.uint8)[:, None, None]
-    chosen, their_labels = build_fashion_mini.first_per_class(images, labels, 2)
-    assert chosen.ravel().tolist() == list(range(20))
-    assert their_labels.tolist() == labels[:20].tolist()
-    with pytest.raises(DataError, match=r"class T-shirt/top: expected 4 or more images, found 3"):
-        build_fashion_mini.first_per_class(images, labels, 4)
-
-
-def test_packing_writes_the_same_bytes_at_any_time(tmp_path: Path) -> None:
-    arrays = {"train_images": np.arange(8, dtype=np.uint8).reshape(2, 2, 2)}
-    packed = build_fashion_mini.pack(arrays)
-    assert packed == build_fashion_mini.pack(arrays)
-    (tmp_path / "packed.npz").write_bytes(packed)
-    with zipfile.ZipFile(tmp_path / "packed.npz") as archive:
-        assert [entry.date_time for entry in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
-    with np.load(tmp_path / "packed.npz") as file:
-        assert np.array_equal(file["train_images"], arrays["train_images"])
-
-
-def test_the_command_ends_with_code_5_and_the_cure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        build_fashion_mini.main([str(tmp_path), "-o", str(tmp_path / "out.npz")])
-    assert caught.value.code == 5
-    assert "apt-get install dataset-fashion-mnist" in capsys.readouterr().err
-    assert not (tmp_path / "out.npz").exists()
-
-
-def test_the_command_refuses_other_content_and_unwritable_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arrays = {
-        f"{split}_{kind}": np.zeros((2, 2, 2) if kind == "images" else 2, np.uint8)
-        for split in ("train", "validation")
-        for kind in ("images", "labels")
-    }
-    monkeypatch.setattr(build_fashion_mini, "read_source", lambda _folder: arrays)
-    for output, message in (
-        (tmp_path / "o.npz", "expected content with"),
-        (tmp_path / "no" / "o.npz", "a place"),
-    ):
-        with pytest.raises(SystemExit) as caught:
-            build_fashion_mini.main(["anywhere", "-o", str(output)])
-        assert caught.value.code == 5
-        assert message in capsys.readouterr().err
-
-
-def test_the_builder_reproduces_the_embedded_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = os.environ.get("NNBENCH_DATA")
-    if not folder:
-        pytest.skip("needs Fashion-MNIST's IDX files: NNBENCH_DATA is not set")
-    if not (Path(folder) / "FashionMNIST" / "raw").is_dir():
-        pytest.skip(f"needs Fashion-MNIST's IDX files: none in {folder}/FashionMNIST/raw")
-    target = tmp_path / "fashion-mini.npz"
-    with pytest.raises(SystemExit) as caught:
-        build_fashion_mini.main([folder, "-o", str(target)])
-    assert caught.value.code == 0, capsys.readouterr().err
-    train, validation = fashion_mini.read(target)
-    assert content_sha256(train, validation) == SHA256["fashion-mini"]
-    again = build_fashion_mini.pack(build_fashion_mini.read_source(Path(folder)))
-    assert target.read_bytes() == again, "the same zlib writes the same bytes"

@@ -56,5 +56,5 @@ def test_it_validates_in_batches_of_its_own():
 def test_a_bad_argument_of_the_loader_is_told():
     with pytest.raises(ConfigError, match=r"loader_args: \{'workers': 2\}: .*unexpected keyword"):
         Training(LOADED.replace(loader_args={"workers": 2}))
-    with pytest.raises(ConfigError, match="loader_args: .*num_workers option should be non-negative"):
+    with pytest.raises(ConfigError, match=r"loader_args: .*num_workers option should be non-negative"):
         Training(LOADED.replace(loader_args={"num_workers": -1}))

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import nnbench
 from nnbench.cli.arguments import Help
+from nnbench.cli.data import add_data
 from nnbench.cli.measuring import add_run, add_train, add_tune
 from nnbench.cli.reading import add_doctor, add_list, add_plot, add_report, add_table
 from nnbench.config import NnbenchError
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnbench {nnbench.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_list, add_run, add_tune, add_table, add_plot, add_report, add_train, add_doctor):
+    for add in (
+        add_list, add_run, add_tune, add_table, add_plot, add_report, add_train, add_data, add_doctor,
+    ):  # fmt: skip
         add(commands)
     return parser

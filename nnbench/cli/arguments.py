@@ -44,6 +44,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="run folder, or the file of --benchmark-json")
 
 
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Where the data sets lie."""
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with data sets; it is looked at before NNBENCH_DATA, the user's cache "
+        "(~/.cache/nnbench/data) and /usr/share/datasets",
+    )
+
+
 def chosen(flag: str, asked: list[str] | None, known: Sequence[str]) -> set[str]:
     """The names *asked* for, or all *known* ones; an unknown name is a ConfigError that says which exist."""
     for name in asked or []:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnbench.cli.arguments import Progress, add_paths, chosen, command
+from nnbench.cli.arguments import Progress, add_data_dir, add_paths, chosen, command
 from nnbench.config import (
     DATA_SETS,
     MODELS,
@@ -47,12 +47,7 @@ def add_run(commands: Any) -> None:
     for name in ("seeds", "threads"):
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{name} per arm")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder with data sets, for those that do not come with nnbench",
-    )
+    add_data_dir(parser)
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")
 
 
@@ -83,6 +78,7 @@ def add_tune(commands: Any) -> None:
     parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
     parser.add_argument("--arm", action="append", metavar="NAME", help="only this arm; repeatable")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings per rate")
+    add_data_dir(parser)
     parser.add_argument("--json", action="store_true", help="print the rates as JSON")
 
 
@@ -104,7 +100,7 @@ def _tune(arguments: argparse.Namespace) -> int:
         for file, scenario in todo:
             rates = tune_scenario(
                 scenario, arguments.profile, read_rates(file.parent), seeds=arguments.seeds,
-                only=names, progress=progress.step,
+                only=names, data_folder=arguments.data_dir, progress=progress.step,
             )  # fmt: skip
             write_rates(rates)  # after each scenario: a long tuning that is stopped loses little
             _print_rates([r for key, r in rates.rates.items() if key[0] == scenario.name], arguments.json)
@@ -138,12 +134,7 @@ def add_train(commands: Any) -> None:
         else:
             parser.add_argument(flag, type=_value, default=item.default, metavar="VALUE", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and dropout")
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder with data sets, for those that do not come with nnbench",
-    )
+    add_data_dir(parser)
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory pass (about 3 s)")
     parser.add_argument("--json", action="store_true", help="print the record as JSON, and nothing else")
 

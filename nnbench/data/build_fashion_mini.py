@@ -25,17 +25,12 @@ from nnbench.config import NnbenchError
 from nnbench.data.dataset import DataError, Split, content_sha256
 from nnbench.data.fashion_mini import CLASSES, FILE, SHA256, TRAIN_PER_CLASS, VALIDATION_PER_CLASS
 from nnbench.data.idx import find_idx, read_idx
+from nnbench.data.mnist import MD5
+from nnbench.data.places import DEBIAN
 
-DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-# MD5 of the decompressed files, as torchvision and the publishers give them.
-_MD5 = {
-    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
-}
+DEBIAN_FOLDER = DEBIAN / "fashion-mnist"
 _MEND = (
-    "'apt-get install dataset-fashion-mnist' brings all four files to /usr/share/datasets/fashion-mnist, "
+    f"'apt-get install dataset-fashion-mnist' brings all four files to {DEBIAN_FOLDER}, "
     "or name a folder that has them"
 )
 # The first moment that a zip file can name: bytes must not depend on when they were written.
@@ -79,7 +74,7 @@ def read_source(folder: Path) -> dict[str, Images]:
 
 
 def _read(folder: Path, name: str, dimensions: int) -> Images:
-    return read_idx(find_idx(folder, name, _MEND), dimensions, _MD5[name], _MEND)
+    return read_idx(find_idx(folder, name, _MEND), dimensions, MD5["fashion-mnist"][name], _MEND)
 
 
 def pack(arrays: dict[str, Images]) -> bytes:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.data.dataset import DataError
+from nnbench.data.places import shown
 
 _UNSIGNED_BYTE = 8
 # Far above any set of the family (EMNIST: 0.55 GB); a damaged header cannot make us fill the memory.
@@ -39,7 +40,7 @@ def find_idx(folder: Path, name: str, mend: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise DataError(f"{folder / name}[.gz]: expected an IDX file, found none; {mend}")
+    raise DataError(f"{shown(folder / name)}[.gz]: expected an IDX file, found none; {mend}")
 
 
 def read_idx(path: Path, dimensions: int, md5: str, mend: str) -> NDArray[np.uint8]:
@@ -62,16 +63,16 @@ def read_idx(path: Path, dimensions: int, md5: str, mend: str) -> NDArray[np.uin
             body = file.read(math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path}: expected a whole IDX file, found a damaged one ({error}); {mend}"
+            f"{shown(path)}: expected a whole IDX file, found a damaged one ({error}); {mend}"
         ) from error
     if len(body) != math.prod(shape):
         found = "more" if len(body) > math.prod(shape) else f"{len(body):,}"
         raise DataError(
-            f"{path}: expected {math.prod(shape):,} bytes after the header, found {found}; {mend}"
+            f"{shown(path)}: expected {math.prod(shape):,} bytes after the header, found {found}; {mend}"
         )
     found = hashlib.md5(header + body, usedforsecurity=False).hexdigest()
     if found != md5:
-        raise DataError(f"{path}: expected content with MD5 {md5}, found {found}; {mend}")
+        raise DataError(f"{shown(path)}: expected content with MD5 {md5}, found {found}; {mend}")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
@@ -83,10 +84,14 @@ def _shape(header: bytes, dimensions: int, path: Path, mend: str) -> tuple[int, 
     magic = bytes((0, 0, _UNSIGNED_BYTE, dimensions))
     if header[:4] != magic:
         found = header[:4].hex() or "an empty file"
-        raise DataError(f"{path}: expected IDX magic {magic.hex()}, found {found}; {mend}")
+        raise DataError(f"{shown(path)}: expected IDX magic {magic.hex()}, found {found}; {mend}")
     if len(header) != 4 + 4 * dimensions:
-        raise DataError(f"{path}: expected {dimensions} dimensions, found a file cut off in them; {mend}")
+        raise DataError(
+            f"{shown(path)}: expected {dimensions} dimensions, found a file cut off in them; {mend}"
+        )
     shape = struct.unpack(f">{dimensions}I", header[4:])
     if not 0 < math.prod(shape) <= _LARGEST_BYTES:
-        raise DataError(f"{path}: expected up to {_LARGEST_BYTES:,} bytes, found dimensions {shape}; {mend}")
+        raise DataError(
+            f"{shown(path)}: expected up to {_LARGEST_BYTES:,} bytes, found dimensions {shape}; {mend}"
+        )
     return shape
