@@ -6,7 +6,8 @@ A claim is data. Its verdict is computed from records and never stored in them:
   level 1 - 0.05/k for the k claims of the scenario that could err. SUPPORTED if it lies wholly beyond
   the margin, REFUTED if wholly short of it, else UNDECIDED. A diverged seed counts as a loss.
 * An exact metric (parameters) is compared exactly; one record suffices.
-* Time and memory need blocks (`nnbench.runner`): from one block they are UNDECIDED.
+* Time and memory need blocks (`nnbench.runner`): from one block they are UNDECIDED. Times of different
+  machines, versions or launchers are NOT_COMPARABLE.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from nnbench.config import Arm, ConfigError, Probe, closest
 from nnbench.metrics import METRICS, Metric, metric, number
-from nnbench.records import OK, SCHEMA_VERSION, Record
+from nnbench.records import OK, SCHEMA_VERSION, Record, differences
 from nnbench.stats import Estimate, mean_interval
 
 PROFILES = ("smoke", "quick", "full")
@@ -27,6 +28,7 @@ REPEATS = ("once", "seeds", "blocks")
 AXES = ("epochs", "steps", "samples", "seconds", "parameters", "receptive field", "nothing")
 
 SUPPORTED, REFUTED, UNDECIDED, NOT_RUN = "SUPPORTED", "REFUTED", "UNDECIDED", "NOT RUN"
+NOT_COMPARABLE = "NOT_COMPARABLE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,7 @@ class Verdict:
     """What the records say of a claim: the weakest pair of arms decides.
 
     Attributes:
-        effect: how much better the first arm is, in the metric's recorded unit; None where NOT RUN.
+        effect: how much better the first arm is, in the metric's recorded unit; None where there is none.
         reason: the sentence that explains the verdict.
     """
 
@@ -203,7 +205,7 @@ def _judge(claim: Claim, records: Sequence[Record], profile: str, level: float) 
     verdicts = [
         _judge_pair(claim, by_arm[a], by_arm[b], (a, b), profile, level) for a, b in pairwise(claim.arms)
     ]
-    rank = (REFUTED, NOT_RUN, UNDECIDED, SUPPORTED)
+    rank = (REFUTED, NOT_RUN, NOT_COMPARABLE, UNDECIDED, SUPPORTED)
     return min(verdicts, key=lambda verdict: rank.index(verdict.verdict))
 
 
@@ -228,20 +230,23 @@ def _judge_pair(
     sign = 1 if (claim.direction or of.better) == "higher" else -1
     pairs = [(a[run], b[run]) for run in sorted(set(a) & set(b))]
     found = [_difference(x, y, claim.metric) for x, y in pairs]
-    differences = [sign * difference for difference in found if difference is not None]
+    gains = [sign * difference for difference in found if difference is not None]
     versus = f"{names[0]} against {names[1]}"
-    if not differences:
+    if not gains:
         return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{versus}: {claim.metric} was not measured")
+    unlike = dict.fromkeys(text for x, y in pairs for text in differences(x, y))
+    if of.nature == "timed" and unlike:
+        return Verdict(claim=claim, verdict=NOT_COMPARABLE, reason=f"{versus}: {'; '.join(unlike)}")
     margin = of.margin.get(profile, 0.0) if claim.margin is None else claim.margin
     if of.nature == "exact":
-        effect = Estimate(centre=differences[0], low=differences[0], high=differences[0], n=1)
+        effect = Estimate(centre=gains[0], low=gains[0], high=gains[0], n=1)
     else:
-        effect = mean_interval(differences, level)
+        effect = mean_interval(gains, level)
     reason = f"{versus}: {_amount(effect, sign, of, level)}; margin {number(margin * of.scale)}"
     if of.nature in ("timed", "memory"):
         reason = f"{reason}; one block cannot decide about {of.label}: measure at least 6"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
-    lost = len(found) - len(differences)
+    lost = len(found) - len(gains)
     if lost and of.nature != "exact":
         reason = f"{reason}; {lost} of {len(found)} pairs have no {of.label}, since one of the two failed"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)

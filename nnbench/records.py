@@ -29,6 +29,12 @@ STATUSES = (
 )  # fmt: skip
 QUALITY_FLAGS = ("NOISY", "INVALID", "DRIFT", "CLOCK", "OVERSUBSCRIBED", "UNKNOWN")
 SAMPLES_MOST = 512
+# What times depend on beside the arm. A launch of more ranks leaves more of them asleep beside the measured
+# ones: another environment.
+TIMES_DEPEND_ON = (
+    "system", "cpu", "device_name", "cores", "python", "torch", "cuda", "omp_wait_policy", "launcher",
+    "world_size", "backend",
+)  # fmt: skip
 
 
 class StorageError(NnbenchError):
@@ -130,6 +136,21 @@ class Record:
         """Plain values that `json` writes strictly."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {**values, "quality": list(self.quality)}
+
+
+def differences(a: Record, b: Record) -> list[str]:
+    """Why the times of two records may not be compared, as 'launcher: python against torchrun'.
+
+    Empty where they may. Threads count unless the arms themselves ask for different numbers.
+    """
+    found = [(key, a.environment.get(key), b.environment.get(key)) for key in TIMES_DEPEND_ON]
+    if a.arm.get("threads") == b.arm.get("threads"):
+        found.append(("threads", a.environment.get("threads"), b.environment.get("threads")))
+    return [f"{key}: {_or_nothing(x)} against {_or_nothing(y)}" for key, x, y in found if x != y]
+
+
+def _or_nothing(value: Any) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def record_from_json(values: Mapping[str, Any]) -> Record:

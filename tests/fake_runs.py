@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -29,8 +30,8 @@ ALL_PLOTS = (
 def training_record(
     arm: Arm, seed: int, *, scenario: str, accuracy: float, step_ms: float, parameters: int = 669_706
 ) -> Record:
-    """A record of *arm* that ends near *accuracy*, with noise that depends on arm and seed alone."""
-    rng = random.Random(f"{arm.id} {seed}")
+    """A record of *arm* that ends near *accuracy*, with noise that depends on the arm's name and the seed alone."""
+    rng = random.Random(f"{arm.name} {seed}")
     batch = DATA["train"] if arm.batch_size == "full" else int(arm.batch_size)
     per_epoch = math.ceil(DATA["train"] / batch)
     steps = per_epoch * arm.epochs
@@ -99,6 +100,38 @@ def diverged(arm: Arm, seed: int, *, scenario: str) -> Record:
                                + [None] * 5}},
         data=DATA, environment=ENVIRONMENT, started_at="2026-11-22T12:00:00+00:00",
     )  # fmt: skip
+
+
+def scaling_run(
+    seeds: int = 3, ranks: Sequence[int] = (1, 2), launcher: str = "torchrun"
+) -> tuple[Scenario, list[Record]]:
+    """A scenario and the records of one launch: 90 % of the ideal per doubling, 60 % where the batch is shared.
+
+    The arms of one rank say that *launcher* started them.
+    """
+    base = Arm(name="1 rank", model="mlp", batch_size=256, epochs=2)
+    arms, factors = [base], [1.0]
+    for n in ranks[1:]:
+        arms.append(base.replace(name=f"{n} ranks, strong", ranks=n))
+        arms.append(base.replace(name=f"{n} ranks, weak", ranks=n, batch_size=256 * n))
+        factors += [n * 0.6 ** math.log2(n), n * 0.9 ** math.log2(n)]
+    scenario = _scenario(
+        arms, name="scaling", statement="N processors are N times as fast.", question="How far does it carry?",
+        axis="epochs", factor="ranks", plots=("scaling",),
+        claims=[Claim(text="Two are faster than one.", kind="compare", metric="samples_per_s",
+                      arms=("2 ranks, weak", "1 rank"))] if len(ranks) > 1 else (),
+    )  # fmt: skip
+    found = []
+    for arm, factor in zip(arms, factors, strict=True):
+        for seed in range(seeds):
+            record = training_record(arm, seed, scenario="scaling", accuracy=0.8, step_ms=2)
+            noise = random.Random(f"{arm.name} {seed} noise").uniform(0.97, 1.03)
+            started = {"launcher": launcher if arm.ranks == 1 else "torchrun", "world_size": max(ranks)}
+            found.append(dataclasses.replace(
+                record, metrics={**record.metrics, "samples_per_s": 20_000 * factor * noise},
+                environment={**ENVIRONMENT, **started},
+            ))  # fmt: skip
+    return scenario, found
 
 
 def probe_record(probe: Probe, *, scenario: str, **metrics: float) -> Record:

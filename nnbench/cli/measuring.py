@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnbench.arm_flags import add_arm_flags, arm_of_flags
 from nnbench.cli.arguments import Progress, add_data_dir, add_paths, chosen, command
-from nnbench.config import (
-    DATA_SETS,
-    MODELS,
-    OPTIMIZERS,
-    SAMPLINGS,
-    SCHEDULES,
-    TUNED,
-    Arm,
-    ConfigError,
-    arm_from,
-)  # fmt: skip
+from nnbench.config import ConfigError
 
 if TYPE_CHECKING:
     from nnbench.records import Record
-
-_KNOWN = {
-    "data": DATA_SETS,
-    "model": MODELS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "sampling": SAMPLINGS,
-}
 
 
 def add_run(commands: Any) -> None:
@@ -122,59 +103,24 @@ def add_train(commands: Any) -> None:
         commands, "train", _train, "measure one training and print its record",
         "nnbench train --model mlp --batch-size 64 --lr 0.1 --epochs 3 --json",
     )  # fmt: skip
-    for item in fields(Arm):
-        text = str(item.metadata["help"])
-        if item.name in _KNOWN:
-            text += f": {', '.join(_KNOWN[item.name])}"
-        flag = f"--{item.name.replace('_', '-')}"
-        if item.name.endswith("_args"):
-            parser.add_argument(flag, nargs="+", default=[], metavar="KEY=VALUE", help=text)
-        elif item.type == "bool":
-            parser.add_argument(flag, action="store_true", help=text)
-        else:
-            parser.add_argument(flag, type=_value, default=item.default, metavar="VALUE", help=text)
+    add_arm_flags(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and dropout")
     add_data_dir(parser)
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory pass (about 3 s)")
     parser.add_argument("--json", action="store_true", help="print the record as JSON, and nothing else")
 
 
-def _value(text: str) -> Any:
-    """A number where the text is one, else the text."""
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            pass
-    return text
-
-
-def _pairs(flag: str, texts: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE texts; a value is a Python literal where it reads as one, else text."""
-    pairs: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"{flag}: expected KEY=VALUE, got {text!r}; for example hidden=(512,512)")
-        try:
-            pairs[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            pairs[key] = value
-    return pairs
-
-
 def _train(arguments: argparse.Namespace) -> int:
-    values = {item.name: getattr(arguments, item.name) for item in fields(Arm)}
-    for name in values:
-        if name.endswith("_args"):
-            values[name] = _pairs(f"--{name.replace('_', '-')}", values[name])
-    arm = arm_from(values)
-    if arm.lr == TUNED:
-        raise ConfigError(f"--lr: {TUNED!r} is for arms of a scenario; give a number")
+    arm = arm_of_flags(arguments)
     sys.path.insert(0, str(Path.cwd()))  # one's own package.module:factory lies there
     from nnbench.benchmarking import measure
     from nnbench.training import Training
 
+    if arm.ranks > 1:
+        raise ConfigError(
+            f"--ranks: several processes are for 'torchrun --standalone --nproc-per-node={arm.ranks} "
+            "-m nnbench.scaling', which takes the same flags"
+        )
     Training(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
     record = measure(arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory)
     if arguments.json:

@@ -52,6 +52,7 @@ def _table(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from nnbench import results
+    from nnbench.efficiency import efficiencies, efficiency_rows
 
     run = results.read_results(arguments.source)
     files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
@@ -67,6 +68,8 @@ def _table(arguments: argparse.Namespace) -> int:
             frame = results.summary_table(run, scenario["name"])
             rows = frame.to_dict("records")
             print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")
+            if scaling := efficiency_rows(efficiencies(run.of(scenario["name"]))):
+                print(tabulate(scaling, headers="keys", disable_numparse=True), end="\n\n")
     return 0
 
 

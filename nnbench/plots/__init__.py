@@ -18,6 +18,7 @@ from nnbench.config import ConfigError, closest
 from nnbench.plots.arms import accuracy_against_cost, overview
 from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
 from nnbench.plots.factors import by_factor
+from nnbench.plots.scaling import scaling
 from nnbench.plots.style import Drawing, Subject, styled, subject_of
 from nnbench.records import StorageError, write_atomic
 from nnbench.results import Run, to_csv
@@ -50,6 +51,7 @@ PLOTS: dict[str, Plot] = {
         loss_by_step,
         by_factor,
         accuracy_against_cost,
+        scaling,
     )
 }
 

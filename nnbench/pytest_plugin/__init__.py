@@ -7,6 +7,9 @@ test asks for the fixture ``arm``.
 * ``train_benchmark(arm)``: a training per seed on ``benchmark.pedantic``. pytest-benchmark's own columns
   are the wall time of one whole training with its validation loops; nnbench's records divide it.
 * ``probe_benchmark(arm)``: the same for a probe.
+
+Scenarios with arms of several ranks are measured by one launch of torchrun, see `launched`; under torchrun
+itself they are the only ones that are measured, and rank 0 alone writes and prints.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnbench.config import Arm, NnbenchError, Probe
+from nnbench.pytest_plugin.launched import NOT_UNDER_TORCHRUN, needs_launch, silence
 from nnbench.pytest_plugin.rounds import Rounds, describe, fail_if_lost
 from nnbench.pytest_plugin.session import OPTIONS, SESSION, Session, own_scenario
 
@@ -36,8 +40,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"nnbench_{name.replace('-', '_')}", keywords["help"], default="")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SESSION] = Session(config)
+    session = config.stash[SESSION] = Session(config)
+    if session.rank:
+        silence(config)  # before pytest-benchmark reads its options
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.stash[SESSION].rank:
+        session.config.pluginmanager.unregister(name="terminalreporter")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -67,10 +80,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """pytest-benchmark's table is grouped by scenario."""
+    """pytest-benchmark's table is grouped by scenario; what torchrun must measure is set apart."""
     for item in items:
-        if (name := own_scenario(item)) is not None:
+        if (name := own_scenario(item)) is None:
+            continue
+        session = item.config.stash[SESSION]
+        if needs_launch(session.scenarios[name][0]):
+            item.add_marker(pytest.mark.benchmark(group=name, timer=session.launched.replay.now))
+        else:
             item.add_marker(pytest.mark.benchmark(group=name))
+            if session.rank is not None:
+                item.add_marker(pytest.mark.skip(reason=NOT_UNDER_TORCHRUN))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -78,7 +98,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     own = session.config.stash[SESSION]
     if not own.scenarios or session.config.option.collectonly:
         return
-    if any("train_benchmark" in getattr(item, "fixturenames", ()) for item in session.items):
+    ours = [item for item in session.items if own_scenario(item) is not None]
+    if any(own.plan_launch(item) is None and "train_benchmark" in _fixtures(item) for item in ours):
         own.memory()
     own.make_json_folder()
     if own.out is None:
@@ -91,6 +112,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         write_run(own.out, own.plan())
     except NnbenchError as error:
         raise pytest.UsageError(f"--nnbench-out: {error}") from None
+
+
+def _fixtures(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture
@@ -116,6 +141,8 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
     scenario, _ = _scenario_of(request)
 
     def run(arm: Arm) -> list[Record]:
+        if needs_launch(scenario):
+            return session.launched.tell(benchmark, scenario, arm)
         measurement = Measurement(
             arm, scenario=scenario.name, data_folder=session.data_folder, memory=session.memory()
         )
@@ -142,6 +169,13 @@ def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
         return record
 
     return run
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where rank 0 was lost, the lowest rank that is left writes what became of the arms."""
+    own = session.config.stash[SESSION]
+    if own.rank and own.writes:
+        own.write_json_of_failures()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -201,6 +235,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     from tabulate import tabulate
 
     from nnbench.claims import judge
+    from nnbench.efficiency import efficiencies, efficiency_rows
     from nnbench.summary import summarize
 
     terminalreporter.section(f"nnbench, profile {session.profile}")
@@ -210,6 +245,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             continue
         terminalreporter.write_line(f"\n{scenario.name}: {scenario.question}")
         terminalreporter.write_line(tabulate(summarize(records), headers="keys", disable_numparse=True))
+        if rows := efficiency_rows(efficiencies(records)):
+            terminalreporter.write_line("\n" + tabulate(rows, headers="keys", disable_numparse=True))
         for verdict in judge(scenario.claims, records, session.profile):
             terminalreporter.write_line(f"  {verdict.verdict:9s}  {verdict.claim.text}")
             terminalreporter.write_line(f"             {verdict.reason}")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnbench.config import NnbenchError
-from nnbench.pytest_plugin.session import Session
 
 if TYPE_CHECKING:
     from nnbench.benchmarking import Measurement, Round
+    from nnbench.pytest_plugin.session import Session
     from nnbench.records import Record
 
 

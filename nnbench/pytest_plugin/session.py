@@ -10,6 +10,7 @@ import pytest
 
 import nnbench
 from nnbench.config import Arm, Probe
+from nnbench.pytest_plugin.launched import Launched, needs_launch, rank_under_torchrun
 
 if TYPE_CHECKING:
     from nnbench.claims import Scenario
@@ -49,12 +50,16 @@ class Session:
         self.profile: str = option(config, "profile") or PROFILE_DEFAULT
         self.seeds: int | None = option(config, "seeds")
         out, data_folder = option(config, "out"), option(config, "data-dir")
-        self.out = None if out is None else Path(out)
+        self.rank = rank_under_torchrun()
+        self.writes = not self.rank
+        self.out = None if out is None or self.rank else Path(out)
+        self.json_path: str | None = config.getoption("benchmark_json", None)
         self.data_folder = None if data_folder is None else Path(data_folder)
         self.scenarios: dict[str, tuple[Scenario, list[Arm | Probe]]] = {}
         self.records: list[Record] = []
         self.outcomes: dict[str, str] = {}
         self.json_written = False
+        self.launched = Launched(self)
         self._memory: Any = None
         if self.seeds is not None and self.seeds < 1:
             raise pytest.UsageError(f"--nnbench-seeds: expected 1, 2, …, got {self.seeds}")
@@ -78,6 +83,16 @@ class Session:
                     stacklevel=2,
                 )
         return self.scenarios[scenario.name][1]
+
+    def plan_launch(self, item: pytest.Item) -> Arm | None:
+        """The arm of *item* if one launch measures it with its like, which then knows of it."""
+        scenario, arms = self.scenarios[str(own_scenario(item))]
+        if not needs_launch(scenario):
+            return None
+        wanted = item.callspec.params["arm"]  # type: ignore[attr-defined]
+        arm = next(arm for arm in arms if isinstance(arm, Arm) and arm.name == wanted)
+        self.launched.plan(scenario, arm)
+        return arm
 
     def plan(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -105,7 +120,7 @@ class Session:
 
     def make_json_folder(self) -> None:
         """pytest-benchmark would notice after the last arm that the folder of its file is missing."""
-        path = self.config.getoption("benchmark_json", None)
+        path = self.json_path
         try:
             if path:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -116,8 +131,13 @@ class Session:
         """pytest-benchmark writes no file when every benchmark failed; why they did must not be lost."""
         from nnbench.records import strict_dumps, without_nan, write_atomic
 
-        path = self.config.getoption("benchmark_json", None)
-        if path and not self.json_written and not self.config.getoption("benchmark_disable", False):
+        path = self.json_path
+        if (
+            path
+            and self.writes
+            and not self.json_written
+            and not self.config.getoption("benchmark_disable", False)
+        ):
             content = {"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": self.to_json()}
             write_atomic(Path(path), strict_dumps(without_nan(content)) + "\n")
 

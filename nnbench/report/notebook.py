@@ -17,7 +17,7 @@ _SETUP = """\
 from IPython.display import HTML, Image, Markdown
 
 from nnbench import plots
-from nnbench.report.tables import axes, environment, glance, says, verdicts
+from nnbench.report.tables import axes, environment, glance, says, scaling, verdicts
 from nnbench.results import read_results, summary_table
 
 run = read_results(RESULTS)
@@ -91,6 +91,9 @@ def _scenario(plan: Mapping[str, Any]) -> Iterator[_Part]:
     )
     yield part("markdown", "question", prose, anchor=name)
     yield part("code", "summary", f"table(summary_table(run, {name!r}))")
+    if any(arm.get("ranks", 1) > 1 for arm in plan["arms"]):
+        yield part("markdown", "scaling-title", "**Ranks.** Speed-up over one rank of the same launch:")
+        yield part("code", "scaling-table", f"table(scaling(run, {name!r}))")
     equal = f"**Axis of equality: {axis}.** " if axis != "nothing" else "**Axis of equality: none.** "
     yield part("markdown", "axes-title", f"{equal}What each arm has on every axis:")
     yield part("code", "axes", f"table(axes(run, {name!r}))")

@@ -37,7 +37,8 @@ td.status, th.status { text-align: left; min-width: 6rem; max-width: 22rem; }
 .numbers td { white-space: nowrap; } .numbers td:last-child { white-space: normal; }
 .verdict { font-size: .78rem; font-weight: 700; letter-spacing: .03em; padding: .1rem .5rem;
   white-space: nowrap;  border-radius: .25rem; border: 1.5px solid currentColor; }
-.supported { color: #05603f; } .refuted { color: var(--alarm); } .undecided, .not-run { color: var(--quiet); }
+.supported { color: #05603f; } .refuted { color: var(--alarm); }
+.undecided, .not-run, .not_comparable { color: var(--quiet); }
 img { display: block; max-width: 100%; height: auto; margin: 1.2rem 0; }
 blockquote { margin: 1.4rem 0; padding: .1rem 1.2rem; border-left: .25rem solid var(--accent); }
 .banner blockquote { max-width: none; border: 2px solid var(--alarm); color: var(--alarm);
@@ -54,7 +55,7 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: .85rem; }
   .scroll { overflow: visible; } .numbers td, .numbers th { padding: .25rem .4rem; }
   table { font-size: 8pt; } }
 """
-_VERDICTS = ("SUPPORTED", "REFUTED", "UNDECIDED", "NOT RUN")
+_VERDICTS = ("SUPPORTED", "REFUTED", "UNDECIDED", "NOT RUN", "NOT_COMPARABLE")
 
 
 def render(notebook: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nnbench import findings
+from nnbench.efficiency import efficiencies, efficiency_rows
 from nnbench.results import Run, escape_markdown
 
 
@@ -70,6 +71,11 @@ def axes(run: Run, scenario: str) -> pd.DataFrame:
     """One row per arm: what it spent on the axis of equality, first, and on the others."""
     rows = findings.axes_rows(run.of(scenario), str(run.scenario(scenario)["axis"]))
     return pd.DataFrame(rows).fillna("–")
+
+
+def scaling(run: Run, scenario: str) -> pd.DataFrame:
+    """One row per arm of several ranks: its speed-up over one, and what share of the ideal that is."""
+    return pd.DataFrame(efficiency_rows(efficiencies(run.of(scenario))))
 
 
 def says(run: Run, scenario: str) -> str:

@@ -1,0 +1,128 @@
+"""Strong and weak scaling, from the records of one launch.
+
+Speed-up is the throughput of n ranks over that of one, efficiency is the speed-up over n. Strong scaling
+holds the global batch (Amdahl 1967, "Validity of the single processor approach"), weak scaling the batch
+of each rank (Gustafson 1988, "Reevaluating Amdahl's law").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnbench.metrics import number
+from nnbench.records import OK, Record, differences
+from nnbench.stats import Estimate, paired_ratio
+
+STRONG, WEAK = "strong", "weak"
+# In these an arm of many ranks may differ from its arm of one, and the throughput still compares.
+_FREE = ("name", "id", "ranks", "batch_size", "batch_norm", "lr", "epochs", "max_steps")
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """An arm of several ranks against its arm of one.
+
+    Attributes:
+        kind: "strong" (the same global batch) or "weak" (the same batch for each rank).
+        one: name of the arm of one rank.
+        speed_up: throughput over that of one rank, over pairs of one seed each; None where not comparable.
+        reason: why there is no number.
+    """
+
+    arm: str
+    one: str
+    ranks: int
+    kind: str
+    speed_up: Estimate | None
+    reason: str = ""
+
+    @property
+    def efficiency(self) -> Estimate | None:
+        """The speed-up's share of the ideal one, 1 = N ranks are N times as fast."""
+        of = self.speed_up
+        if of is None:
+            return None
+        low, high = (None if end is None else end / self.ranks for end in (of.low, of.high))
+        return Estimate(centre=of.centre / self.ranks, low=low, high=high, n=of.n)
+
+
+def efficiencies(records: Sequence[Record]) -> list[Efficiency]:
+    """One for each arm of several ranks that has an arm of one to be compared with, in their order.
+
+    Pairs are records of one seed and block. Records that may not be compared, such as those of a bare
+    process against those of a launch, give NOT_COMPARABLE with the reason.
+    """
+    arms = {str(record.arm["name"]): record.arm for record in records}
+    found = []
+    for name, arm in arms.items():
+        for other, one in arms.items():
+            kind = _kind(arm, one)
+            if kind:
+                pairs = _pairs(records, name, other)
+                found.append(_efficiency(name, other, int(arm["ranks"]), kind, pairs))
+                break
+    return found
+
+
+def _kind(arm: Mapping[str, Any], one: Mapping[str, Any]) -> str:
+    """How *arm* scales *one* up; empty where it is another training."""
+    ranks = arm.get("ranks", 1)
+    if ranks == 1 or one.get("ranks") != 1 or _held(arm) != _held(one):
+        return ""
+    if arm["batch_size"] == one["batch_size"]:
+        return STRONG
+    whole = isinstance(arm["batch_size"], str) or isinstance(one["batch_size"], str)
+    return WEAK if not whole and arm["batch_size"] == ranks * one["batch_size"] else ""
+
+
+def _held(arm: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in arm.items() if key not in _FREE}
+
+
+def _pairs(records: Sequence[Record], name: str, other: str) -> list[tuple[Record, Record]]:
+    runs: list[dict[tuple[int, int], Record]] = [
+        {(r.seed, r.block): r for r in records if r.arm["name"] == wanted and _throughput(r)}
+        for wanted in (name, other)
+    ]
+    return [(runs[0][run], runs[1][run]) for run in sorted(runs[0].keys() & runs[1].keys())]
+
+
+def _throughput(record: Record) -> float | None:
+    return record.metrics.get("samples_per_s") if record.status == OK else None
+
+
+def _efficiency(
+    name: str, other: str, ranks: int, kind: str, pairs: Sequence[tuple[Record, Record]]
+) -> Efficiency:
+    if not pairs:
+        return Efficiency(name, other, ranks, kind, None, "NOT RUN: no seed has both throughputs")
+    unlike = dict.fromkeys(text for a, b in pairs for text in differences(a, b))
+    if unlike:
+        return Efficiency(name, other, ranks, kind, None, f"NOT_COMPARABLE: {'; '.join(unlike)}")
+    many, one = ([float(_throughput(record) or 0) for record in side] for side in zip(*pairs, strict=True))
+    return Efficiency(name, other, ranks, kind, paired_ratio(many, one))
+
+
+def efficiency_rows(found: Sequence[Efficiency]) -> list[dict[str, str]]:
+    """One printable row for each; keys are column heads."""
+    return [
+        {
+            "arm": of.arm,
+            "against": of.one,
+            "scaling": of.kind,
+            "speed-up": _text(of.speed_up, 1, "") if of.speed_up else of.reason,
+            "efficiency": _text(of.efficiency, 100, " %") if of.efficiency else "–",
+            "pairs": str(of.speed_up.n) if of.speed_up else "–",
+        }
+        for of in found
+    ]
+
+
+def _text(of: Estimate, scale: float, unit: str) -> str:
+    """'1.62 (1.55 to 1.69)', the 95 % interval in brackets where there is one."""
+    text = f"{number(of.centre * scale)}{unit}"
+    if of.low is None or of.high is None:
+        return text
+    return f"{text} ({number(of.low * scale)} to {number(of.high * scale)})"

@@ -1,0 +1,169 @@
+"""The command that torchrun starts; started without torchrun, it starts torchrun itself."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nnbench
+from nnbench.arm_flags import add_arm_flags, arm_of_flags
+from nnbench.claims import PROFILES, Scenario, run_plan
+from nnbench.config import Arm, ConfigError, NnbenchError
+from nnbench.distributed import Place, place_of
+from nnbench.records import OK, Record, strict_dumps, strict_loads, write_atomic
+from nnbench.scaling.series import TIMEOUT_S, Task, measure_series, task_from_json
+from nnbench.scaling.torchrun import capacity, launch
+from nnbench.summary import summarize
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write and print on rank 0; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        place = place_of()
+        if arguments.tasks is not None:
+            return _serve(arguments, place)
+        return _series(arguments, place)
+    except NnbenchError as error:
+        if (place_of() or Place(0, 1, 0, 1)).rank == 0:
+            print(f"nnbench.scaling: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m nnbench.scaling",
+        description="Measure one arm with 1, 2, 4, … ranks in one launch: with the global batch held (strong "
+        "scaling) and with the batch of each rank held (weak scaling).",
+        epilog="example: torchrun --standalone --nproc-per-node=2 -m nnbench.scaling --json out.json",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there; nnbench table, "
+                        "plot and report read it")  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings of each arm")
+    parser.add_argument("--processes", type=int, metavar="N", help="ranks to start where torchrun has not "
+                        "(default: as many as GPUs, or cores)")  # fmt: skip
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with data sets")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="SECONDS",
+                        help="a rank that is silent for so long counts as failed")  # fmt: skip
+    parser.add_argument("--tasks", type=Path, help=argparse.SUPPRESS)  # of nnbench.scaling.torchrun
+    add_arm_flags(parser, batch_size=256, epochs=1, lr=0.1, model="mlp")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace, place: Place | None) -> int:
+    """Measure the tasks of a file: what `nnbench.scaling.torchrun` asks torchrun for."""
+    if place is None:
+        raise ConfigError("--tasks: is for ranks that torchrun has started")
+    tasks = [task_from_json(values) for values in strict_loads(arguments.tasks.read_text(encoding="utf-8"))]
+
+    def keep(record: Record) -> None:
+        with arguments.json.open("a", encoding="utf-8") as file:
+            file.write(_line(record))
+
+    series = measure_series(
+        tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout, keep=keep
+    )
+    if series.writes:
+        write_atomic(arguments.json, "".join(map(_line, series.records)))
+    return 1 if series.failed else 0
+
+
+def _line(record: Record) -> str:
+    return strict_dumps(record.to_json()) + "\n"
+
+
+def ladder(size: int) -> list[int]:
+    """1, 2, 4, … up to *size*, and *size* itself."""
+    steps = [2**power for power in range(size.bit_length()) if 2**power < size]
+    return [*steps, size]
+
+
+def scenario_of(base: Arm, size: int) -> Scenario:
+    """Strong and weak scaling of *base* up to *size* ranks.
+
+    Raises:
+        ConfigError: the batch cannot be shared equally.
+    """
+    if base.ranks != 1 or base.batch_size == "full":
+        raise ConfigError("--ranks, --batch-size full: give the arm of one rank, with a batch to be shared")
+    batch = int(base.batch_size)
+    arms = [base.replace(name="1 rank")]
+    for ranks in ladder(size)[1:] if size > 1 else []:
+        arms.append(base.replace(name=f"{ranks} ranks, strong", ranks=ranks))
+        arms.append(base.replace(name=f"{ranks} ranks, weak", ranks=ranks, batch_size=batch * ranks))
+    return Scenario(
+        name="scaling",
+        statement="With N processors, training is N times as fast.",
+        question="How many samples a second do more ranks train, and how far is that from N times one's?",
+        axis="epochs",
+        arms=dict.fromkeys(PROFILES, tuple(arms)),
+        plots=("scaling",),
+        factor="ranks",
+    )
+
+
+def _series(arguments: argparse.Namespace, place: Place | None) -> int:
+    base = arm_of_flags(arguments)
+    if arguments.seeds < 1:
+        raise ConfigError(f"--seeds: expected 1, 2, …, got {arguments.seeds}")
+    sys.path.insert(0, str(Path.cwd()))  # one's own package.module:factory lies there
+    size = (arguments.processes or capacity(base.device)) if place is None else place.size
+    scenario = scenario_of(base, size)
+    tasks = [
+        Task(arm, scenario.name, arguments.seeds) for arm in scenario.arms["quick"] if isinstance(arm, Arm)
+    ]
+    if place is None:
+        records, writes = launch(
+            tasks, size, data_folder=arguments.data_dir, timeout_s=arguments.timeout
+        ), True  # fmt: skip
+    else:
+        series = measure_series(tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout)
+        records, writes = series.records, series.writes
+    if writes:
+        if arguments.json is not None:
+            _write(arguments.json, scenario, records, arguments.seeds)
+        _print(records)
+    return 0 if all(record.status == OK for record in records) else 1
+
+
+def _write(path: Path, scenario: Scenario, records: Sequence[Record], seeds: int) -> None:
+    command = shlex.join(["python", "-m", "nnbench.scaling", *sys.argv[1:]])
+    plan = run_plan(
+        [scenario.plan(scenario.arms["quick"])], profile="quick", command=command,
+        version=nnbench.__version__, seeds=seeds,
+    )  # fmt: skip
+    content = {**plan, "outcomes": {}, "records": [record.to_json() for record in records]}
+    write_atomic(
+        path,
+        strict_dumps({"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": content}) + "\n",
+    )
+
+
+def _print(records: Sequence[Record]) -> None:
+    from tabulate import tabulate
+
+    from nnbench.efficiency import efficiencies, efficiency_rows
+
+    print(tabulate(summarize(records), headers="keys", disable_numparse=True))
+    rows = efficiency_rows(efficiencies(records))
+    if rows:
+        print("\n" + tabulate(rows, headers="keys", disable_numparse=True))
+    for record in records:
+        if record.status != OK:
+            print(
+                f"{record.arm['name']}, seed {record.seed}: {record.status}: {record.reason}", file=sys.stderr
+            )
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a broken process group has threads that would wait for the dead

@@ -1,0 +1,122 @@
+"""Start torchrun from a process that it did not start, and bring its records back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from nnbench import devices
+from nnbench.benchmarking import Measurement
+from nnbench.distributed import die_with_parent
+from nnbench.records import Record, record_from_json, strict_dumps, strict_loads, write_atomic
+from nnbench.scaling.series import TIMEOUT_S, Task, turns
+
+# torchrun gives ranks that ignore SIGTERM 30 s before it kills them.
+_END_S = 35.0
+_FIRST_FAILURE = re.compile(r"Root Cause.*?rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
+
+
+def capacity(device: str) -> int:
+    """How many ranks this machine holds: one for each GPU, or for each core."""
+    if devices.choose_device(device).type == "cpu":
+        return devices.usable_cores()
+    return torch.accelerator.device_count()
+
+
+def launch(
+    tasks: Sequence[Task], ranks: int, *, data_folder: Path | None = None, timeout_s: float = TIMEOUT_S
+) -> list[Record]:
+    """Measure *tasks* by one launch of *ranks* processes under torchrun, on a port that is free.
+
+    Returns:
+        A record for each arm and seed. Where no rank is left to say what happened, the arm in flight is
+        RANK_FAILED by what torchrun says, and those after it are SKIPPED.
+    """
+    with tempfile.TemporaryDirectory(prefix="nnbench-scaling-") as folder:
+        request, answer, log = (Path(folder) / name for name in ("tasks.json", "records.jsonl", "log.txt"))
+        write_atomic(request, strict_dumps([task.to_json() for task in tasks]))
+        code = _run(_command(request, answer, ranks, data_folder, timeout_s), log)
+        text = log.read_text(encoding="utf-8", errors="replace")
+        lines = answer.read_text(encoding="utf-8").splitlines() if answer.exists() else []
+    records = [record_from_json(strict_loads(line)) for line in lines]
+    lost = _lost(turns(tasks)[len(records) :], _who(text) or f"torchrun ended with {code}{_why(text)}")
+    return [_with_signal(record, text) for record in records] + lost
+
+
+def _command(
+    request: Path, answer: Path, ranks: int, data_folder: Path | None, timeout_s: float
+) -> list[str]:
+    options = [] if data_folder is None else [f"--data-dir={data_folder.absolute()}"]
+    return [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}",
+        "-m", "nnbench.scaling", f"--tasks={request}", f"--json={answer}", f"--timeout={timeout_s}", *options,
+    ]  # fmt: skip
+
+
+def _run(command: Sequence[str], log: Path) -> int:
+    """Run torchrun to its end; it does not outlive this process, however that ends."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+    # Spinning threads of two processes on the same cores slow each other up to ten times.
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        environment.pop(name, None)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which then ends torchrun in good order
+            preexec_fn=die_with_parent,
+        )  # fmt: skip
+        try:
+            return process.wait()
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=_END_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _lost(rest: Sequence[tuple[Task, int]], reason: str) -> list[Record]:
+    return [
+        Measurement(task.arm, scenario=task.scenario).refusal(
+            seed, *(("SKIPPED", f"not run, since {reason}") if place else ("RANK_FAILED", reason))
+        )
+        for place, (task, seed) in enumerate(rest)
+    ]
+
+
+def _who(log: str) -> str:
+    """The rank that torchrun saw fail first, and its signal."""
+    found = _FIRST_FAILURE.search(log)
+    if found is None:
+        return ""
+    code = int(found[2])
+    return f"rank {found[1]} ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+
+
+def _why(log: str) -> str:
+    """The first error in what torchrun and its ranks printed."""
+    found = re.search(r"^(?:\[rank\d+\]: )?([\w.]*(?:Error|Exception)\b.*)$", log, re.MULTILINE)
+    return f": {found[1][:300]}" if found else ""
+
+
+def _with_signal(record: Record, log: str) -> Record:
+    """A killed rank's signal, which only torchrun has seen."""
+    if record.status == "RANK_FAILED" and "was killed" in str(record.reason) and _who(log):
+        return dataclasses.replace(record, reason=f"{record.reason}: {_who(log)}")
+    return record
