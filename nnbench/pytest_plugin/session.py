@@ -24,7 +24,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "seeds": {"type": int, "metavar": "N", "help": "seeds per arm (default: 1 smoke, 3 quick, 10 full)"},
     "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
     "threads": {"type": int, "metavar": "N", "help": "intra-op threads (default: what the arm says)"},
-    "data-dir": {"metavar": "DIR", "help": "folder with data sets, for those that do not come with nnbench"},
+    "data-dir": {
+        "metavar": "DIR",
+        "help": "folder with data sets; looked at before NNBENCH_DATA, the user's cache, /usr/share/datasets",
+    },
     "out": {"metavar": "DIR", "help": "write run.json and durable records there; must hold no run yet"},
 }
 
