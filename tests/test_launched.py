@@ -34,10 +34,10 @@ alone = Scenario(
     arms=dict.fromkeys(("smoke", "quick", "full"), (base.replace(name="alone"),)),
 )
 
-def test_ranks(arm, train_benchmark):
+def test_alone(arm, train_benchmark):
     train_benchmark(arm)
 
-def test_alone(arm, train_benchmark):
+def test_ranks(arm, train_benchmark):
     train_benchmark(arm)
 """
 BENCH = SOURCE.format(model="logistic")
@@ -81,7 +81,7 @@ def test_one_launch_measures_all_arms_that_were_selected(bench, launches):  # no
         ("two", 0),
         ("two", 1),
     ]
-    for told, name in zip(out["benchmarks"][:2], ("one", "two"), strict=True):
+    for told, name in zip(out["benchmarks"][1:], ("one", "two"), strict=True):
         own = [r["metrics"] for r in records if r["arm"]["name"] == name]
         assert told["stats"]["data"] == pytest.approx([m["train_s"] + m["validation_s"] for m in own])
         assert told["extra_info"]["status"] == ["OK", "OK"]

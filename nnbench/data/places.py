@@ -47,15 +47,13 @@ def find(name: str, folder: Path | None = None) -> tuple[Path, Path]:
         DataMissing: no place holds any.
         DataError: *folder*, or the one in NNBENCH_DATA, does not exist or cannot be read.
     """
-    seen = []
     for place in places(folder):
-        seen.append(shown(place))
         for path in (place / part for part in LAYOUT[name]):
             if _holds_something(path):
                 return place, path
     raise DataMissing(
-        f"{name}: expected {' or '.join(LAYOUT[name])} in one of {', '.join(seen)}; found none; "
-        f"'nnbench data fetch {name}' brings it, or name a folder that has it with --data-dir or {VARIABLE}"
+        f"{name}: no {' or '.join(LAYOUT[name])} on this machine; 'nnbench data fetch {name}' brings it, "
+        f"or name the folder that has it with --data-dir or {VARIABLE}"
     )
 
 

@@ -99,7 +99,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not own.scenarios or session.config.option.collectonly:
         return
     ours = [item for item in session.items if own_scenario(item) is not None]
-    if any(own.plan_launch(item) is None and "train_benchmark" in _fixtures(item) for item in ours):
+    here = [item for item in ours if not own.plan_launch(item)]
+    if any("train_benchmark" in _fixtures(item) for item in here):
         own.memory()
     own.make_json_folder()
     if own.out is None:

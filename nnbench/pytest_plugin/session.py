@@ -87,15 +87,15 @@ class Session:
                 )
         return self.scenarios[scenario.name][1]
 
-    def plan_launch(self, item: pytest.Item) -> Arm | None:
-        """The arm of *item* if one launch measures it with its like, which then knows of it."""
+    def plan_launch(self, item: pytest.Item) -> bool:
+        """Whether one launch measures the arm of *item* with its like; the launch then knows of it."""
         scenario, arms = self.scenarios[str(own_scenario(item))]
         if not needs_launch(scenario):
-            return None
+            return False
         wanted = item.callspec.params["arm"]  # type: ignore[attr-defined]
         arm = next(arm for arm in arms if isinstance(arm, Arm) and arm.name == wanted)
         self.launched.plan(scenario, arm)
-        return arm
+        return True
 
     def plan(self) -> dict[str, Any]:
         """The content of run.json."""
