@@ -210,7 +210,8 @@ def axes_rows(records: Sequence[Record], axis: str) -> list[dict[str, str]]:
 
 
 def _count_text(name: str, value: float) -> str:
-    return number(value) if metric(name).nature == "timed" else f"{value:,.10g}"
+    whole = metric(name).nature != "timed" and float(value).is_integer()
+    return f"{value:,.0f}" if whole else number(value)
 
 
 def verdict_rows(records: Sequence[Record], plan: Mapping[str, Any], profile: str) -> list[dict[str, str]]:

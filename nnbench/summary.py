@@ -15,6 +15,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def skipped(records: Sequence[Record]) -> str:
+    """Why nothing of a scenario was run: the reason that all its *records* share; else empty."""
+    reasons = {str(record.reason) for record in records if record.status == "SKIPPED"}
+    return reasons.pop() if len(reasons) == 1 and all(r.status == "SKIPPED" for r in records) else ""
+
+
 def summarize(records: Sequence[Record]) -> list[dict[str, str]]:
     """One row per arm, in the order of first appearance; keys are column heads, values are text.
 

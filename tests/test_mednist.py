@@ -227,7 +227,10 @@ def test_what_is_no_grey_jpeg_is_named(data, message, tmp_path, monkeypatch):
 
 
 def test_a_missing_set_says_where_it_was_looked_for(tmp_path):
-    with pytest.raises(DataMissing, match=r"mednist: no MedNIST or MedNIST\.tar\.gz on this machine; 'nnbench data fetch mednist'"):
+    with pytest.raises(
+        DataMissing,
+        match=r"mednist: no MedNIST or MedNIST\.tar\.gz on this machine; 'nnbench data fetch mednist'",
+    ):
         mednist.mednist_28(tmp_path)
 
 

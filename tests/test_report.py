@@ -373,3 +373,16 @@ def test_a_report_into_a_project_touches_nothing_but_its_own_names(tmp_path):
     write_report(source, tmp_path, execute=False)
     assert precious.read_text() == "{}"
     assert len(read_results(tmp_path / "report-data").records) == len(read_results(source).records)
+
+
+def test_a_scenario_of_which_nothing_ran_is_its_question_and_the_reason(tmp_path):
+    scenario, records = kernels(2)
+    lost = [dataclasses.replace(record, status="SKIPPED", reason="'nnbench data fetch x' brings it", metrics={},
+                                missing={}, curves={}, samples={}, weights_sha256=None)
+            for record in records]  # fmt: skip
+    run = read_parts(tmp_path / "out.json", [(scenario, lost)])
+    texts = [cell.source for cell in notebook.build(run, "out.json").cells]
+    assert any("**Not run here.** 'nnbench data fetch x' brings it" in text for text in texts)
+    assert not [text for text in texts if "figure('kernel" in text or "says(" in text]
+    half = read_parts(tmp_path / "half.json", [(scenario, [*lost[:1], *records[1:]])])
+    assert any("figure('" in cell.source for cell in notebook.build(half, "half.json").cells)

@@ -53,6 +53,7 @@ def _table(arguments: argparse.Namespace) -> int:
 
     from nnbench import results
     from nnbench.efficiency import efficiencies, efficiency_rows
+    from nnbench.summary import skipped
 
     run = results.read_results(arguments.source)
     files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
@@ -65,6 +66,9 @@ def _table(arguments: argparse.Namespace) -> int:
     elif not files:
         for scenario in run.plan["scenarios"]:
             print(f"{scenario['name']}: {scenario['question']}")
+            if why := skipped(run.of(scenario["name"])):
+                print(f"SKIPPED: {why}\n")
+                continue
             frame = results.summary_table(run, scenario["name"])
             rows = frame.to_dict("records")
             print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")

@@ -237,7 +237,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     from nnbench.claims import judge
     from nnbench.efficiency import efficiencies, efficiency_rows
-    from nnbench.summary import summarize
+    from nnbench.summary import skipped, summarize
 
     terminalreporter.section(f"nnbench, profile {session.profile}")
     for scenario, _ in session.scenarios.values():
@@ -245,6 +245,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if not records:
             continue
         terminalreporter.write_line(f"\n{scenario.name}: {scenario.question}")
+        if why := skipped(records):
+            terminalreporter.write_line(f"  SKIPPED    {why}")
+            continue
         terminalreporter.write_line(tabulate(summarize(records), headers="keys", disable_numparse=True))
         if rows := efficiency_rows(efficiencies(records)):
             terminalreporter.write_line("\n" + tabulate(rows, headers="keys", disable_numparse=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 from nnbench.plots import PLOTS, safe_stem
 from nnbench.results import Run, escape_markdown
+from nnbench.summary import skipped
 
 SMOKE_BANNER = (
     "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "
@@ -73,13 +74,14 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
     yield "code", "claims", "table(verdicts(run))", {}
     for plan in run.plan["scenarios"]:
-        yield from _scenario(plan)
+        yield from _scenario(plan, skipped(run.of(str(plan["name"]))))
     yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
     yield "code", "environment", "table(environment(run))", {}
     yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
 
 
-def _scenario(plan: Mapping[str, Any]) -> Iterator[_Part]:
+def _scenario(plan: Mapping[str, Any], not_run: str) -> Iterator[_Part]:
+    """The parts of a scenario; of one that was not run, the question and the reason alone."""
     name, axis = str(plan["name"]), escape_markdown(plan["axis"])
 
     def part(kind: str, what: str, source: str, **notes: Any) -> _Part:
@@ -89,7 +91,11 @@ def _scenario(plan: Mapping[str, Any]) -> Iterator[_Part]:
         f"## {escape_markdown(name)}\n\nThe lecture says: *{escape_markdown(plan['statement'])}*\n\n"
         f"**The question.** {escape_markdown(plan['question'])}"
     )
+    if not_run:
+        prose += f"\n\n**Not run here.** {escape_markdown(not_run)}"
     yield part("markdown", "question", prose, anchor=name)
+    if not_run:
+        return
     yield part("code", "summary", f"table(summary_table(run, {name!r}))")
     if any(arm.get("ranks", 1) > 1 for arm in plan["arms"]):
         yield part("markdown", "scaling-title", "**Ranks.** Speed-up over one rank of the same launch:")
