@@ -9,13 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 import nnbench
 from nnbench.arm_flags import add_arm_flags, arm_of_flags
 from nnbench.claims import PROFILES, Scenario, run_plan
 from nnbench.config import Arm, ConfigError, NnbenchError
 from nnbench.distributed import Place, place_of
 from nnbench.records import OK, Record, strict_dumps, strict_loads, write_atomic
-from nnbench.scaling.series import TIMEOUT_S, Task, measure_series, task_from_json
+from nnbench.scaling.series import TIMEOUT_S, Task, measure_series, task_from_json, turns
 from nnbench.scaling.torchrun import capacity, launch
 from nnbench.summary import summarize
 
@@ -119,31 +121,53 @@ def _series(arguments: argparse.Namespace, place: Place | None) -> int:
     tasks = [
         Task(arm, scenario.name, arguments.seeds) for arm in scenario.arms["quick"] if isinstance(arm, Arm)
     ]
-    if place is None:
-        records, writes = launch(
-            tasks, size, data_folder=arguments.data_dir, timeout_s=arguments.timeout
-        ), True  # fmt: skip
-    else:
-        series = measure_series(tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout)
-        records, writes = series.records, series.writes
-    if writes:
-        if arguments.json is not None:
-            _write(arguments.json, scenario, records, arguments.seeds)
-        _print(records)
-    return 0 if all(record.status == OK for record in records) else 1
+    file = _File(arguments.json, scenario, arguments.seeds)
+    with tqdm(total=len(turns(tasks)), disable=None if not place or place.rank == 0 else True) as bar:
+        if place is None:
+            file.write([])
+            file.write(launch(
+                tasks, size, data_folder=arguments.data_dir, timeout_s=arguments.timeout,
+                progress=lambda done: bar.update(done - bar.n),
+            ))  # fmt: skip
+        else:
+
+            def keep(record: Record) -> None:
+                file.write([*file.records, record])
+                bar.update()
+
+            if place.rank == 0:
+                file.write([])  # a folder that cannot be written to is told before the first arm
+            series = measure_series(
+                tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout, keep=keep
+            )
+            if series.writes:
+                file.write(series.records)
+    if file.records:
+        _print(file.records)
+    return 0 if all(record.status == OK for record in file.records) else 1
 
 
-def _write(path: Path, scenario: Scenario, records: Sequence[Record], seeds: int) -> None:
-    command = shlex.join(["python", "-m", "nnbench.scaling", *sys.argv[1:]])
-    plan = run_plan(
-        [scenario.plan(scenario.arms["quick"])], profile="quick", command=command,
-        version=nnbench.__version__, seeds=seeds,
-    )  # fmt: skip
-    content = {**plan, "outcomes": {}, "records": [record.to_json() for record in records]}
-    write_atomic(
-        path,
-        strict_dumps({"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": content}) + "\n",
-    )
+class _File:
+    """What nnbench table, plot and report read: the plan, and the records so far."""
+
+    def __init__(self, path: Path | None, scenario: Scenario, seeds: int) -> None:
+        self.records: list[Record] = []
+        self._path = path
+        self._plan = run_plan(
+            [scenario.plan(scenario.arms["quick"])],
+            profile="quick",
+            command=shlex.join(["python", "-m", "nnbench.scaling", *sys.argv[1:]]),
+            version=nnbench.__version__,
+            seeds=seeds,
+        )
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Have these *records*, on disk too where a file was asked for."""
+        self.records = list(records)
+        if self._path is not None:
+            own = {**self._plan, "outcomes": {}, "records": [record.to_json() for record in records]}
+            outer = {"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": own}
+            write_atomic(self._path, strict_dumps(outer) + "\n")
 
 
 def _print(records: Sequence[Record]) -> None:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from nnbench.scaling.series import TIMEOUT_S, Task, turns
 
 # torchrun gives ranks that ignore SIGTERM 30 s before it kills them.
 _END_S = 35.0
+_LOOK_S = 0.2
 _FIRST_FAILURE = re.compile(r"Root Cause.*?rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
 
@@ -33,9 +35,18 @@ def capacity(device: str) -> int:
 
 
 def launch(
-    tasks: Sequence[Task], ranks: int, *, data_folder: Path | None = None, timeout_s: float = TIMEOUT_S
+    tasks: Sequence[Task],
+    ranks: int,
+    *,
+    data_folder: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> list[Record]:
     """Measure *tasks* by one launch of *ranks* processes under torchrun, on a port that is free.
+
+    Args:
+        timeout_s: a rank that is silent for so long in the middle of a training counts as failed.
+        progress: called now and then with the number of records so far.
 
     Returns:
         A record for each arm and seed. Where no rank is left to say what happened, the arm in flight is
@@ -44,9 +55,10 @@ def launch(
     with tempfile.TemporaryDirectory(prefix="nnbench-scaling-") as folder:
         request, answer, log = (Path(folder) / name for name in ("tasks.json", "records.jsonl", "log.txt"))
         write_atomic(request, strict_dumps([task.to_json() for task in tasks]))
-        code = _run(_command(request, answer, ranks, data_folder, timeout_s), log)
+        command = _command(request, answer, ranks, data_folder, timeout_s)
+        code = _run(command, log, lambda: progress(len(_lines(answer))))
         text = log.read_text(encoding="utf-8", errors="replace")
-        lines = answer.read_text(encoding="utf-8").splitlines() if answer.exists() else []
+        lines = _lines(answer)
     records = [record_from_json(strict_loads(line)) for line in lines]
     lost = _lost(turns(tasks)[len(records) :], _who(text) or f"torchrun ended with {code}{_why(text)}")
     return [_with_signal(record, text) for record in records] + lost
@@ -62,8 +74,15 @@ def _command(
     ]  # fmt: skip
 
 
-def _run(command: Sequence[str], log: Path) -> int:
-    """Run torchrun to its end; it does not outlive this process, however that ends."""
+def _lines(answer: Path) -> list[str]:
+    """The records so far, a line each; one that is being written is left out."""
+    if not answer.exists():
+        return []
+    return [line for line in answer.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
+
+
+def _run(command: Sequence[str], log: Path, look: Callable[[], None]) -> int:
+    """Run torchrun to its end, calling *look* now and then; it does not outlive this process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     # Spinning threads of two processes on the same cores slow each other up to ten times.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -76,7 +95,10 @@ def _run(command: Sequence[str], log: Path) -> int:
             preexec_fn=die_with_parent,
         )  # fmt: skip
         try:
-            return process.wait()
+            while process.poll() is None:
+                look()
+                time.sleep(_LOOK_S)
+            return process.returncode
         finally:
             _end(process)
 
