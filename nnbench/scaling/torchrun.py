@@ -81,7 +81,7 @@ def _lines(answer: Path) -> list[str]:
     return [line for line in answer.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
 
 
-def _run(command: Sequence[str], log: Path, look: Callable[[], None]) -> int:
+def _run(command: Sequence[str], log: Path, look: Callable[[], object]) -> int:
     """Run torchrun to its end, calling *look* now and then; it does not outlive this process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     # Spinning threads of two processes on the same cores slow each other up to ten times.
