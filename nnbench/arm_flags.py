@@ -31,9 +31,18 @@ _KNOWN: Mapping[str, Any] = {
 }
 
 
-def add_arm_flags(parser: argparse.ArgumentParser, **defaults: Any) -> None:
-    """A flag for each field of `Arm`; *defaults* take the place of the fields' own."""
-    for item in fields(Arm):
+class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Examples as they stand, and defaults where there are some worth telling."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, "", {}, []) or "default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def add_arm_flags(parser: argparse.ArgumentParser, *, leave_out: Sequence[str] = (), **defaults: Any) -> None:
+    """A flag for each field of `Arm` but *leave_out*; *defaults* take the place of the fields' own."""
+    for item in (item for item in fields(Arm) if item.name not in leave_out):
         text = str(item.metadata["help"])
         if item.name in _KNOWN:
             text += f": {', '.join(_KNOWN[item.name])}"
@@ -53,7 +62,7 @@ def arm_of_flags(arguments: argparse.Namespace) -> Arm:
     Raises:
         ConfigError: a bad value, or a rate that is still to be tuned.
     """
-    values = {item.name: getattr(arguments, item.name) for item in fields(Arm)}
+    values = {item.name: getattr(arguments, item.name) for item in fields(Arm) if item.name in arguments}
     for name in values:
         if name.endswith("_args"):
             values[name] = _pairs(f"--{name.replace('_', '-')}", values[name])

@@ -277,7 +277,12 @@ def _status(error: BaseException) -> tuple[str, str]:
         return "OOM", text[:500]
     if isinstance(error, KeyboardInterrupt):
         return "INTERRUPTED", "interrupted"
-    return "CRASH", str(error) if isinstance(error, NnbenchError) else text[:500]
+    if "find_unused_parameters" in text:
+        return "CRASH", (
+            "a parameter of the model takes no part in the forward pass, and DistributedDataParallel waits "
+            "for its gradient: remove it, or set its requires_grad to False"
+        )
+    return "CRASH", str(error) if isinstance(error, NnbenchError) else " ".join(text.split())[:500]
 
 
 def measure(

@@ -205,6 +205,8 @@ def _judge(claim: Claim, records: Sequence[Record], profile: str, level: float) 
     verdicts = [
         _judge_pair(claim, by_arm[a], by_arm[b], (a, b), profile, level) for a, b in pairwise(claim.arms)
     ]
+    # One refuted pair refutes an order, whatever the others say; else a pair without evidence, or with
+    # evidence that does not count, leaves more open than one that more seeds would decide.
     rank = (REFUTED, NOT_RUN, NOT_COMPARABLE, UNDECIDED, SUPPORTED)
     return min(verdicts, key=lambda verdict: rank.index(verdict.verdict))
 
@@ -234,9 +236,9 @@ def _judge_pair(
     versus = f"{names[0]} against {names[1]}"
     if not gains:
         return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{versus}: {claim.metric} was not measured")
-    unlike = dict.fromkeys(text for x, y in pairs for text in differences(x, y))
-    if of.nature == "timed" and unlike:
-        return Verdict(claim=claim, verdict=NOT_COMPARABLE, reason=f"{versus}: {'; '.join(unlike)}")
+    unlike = _unlike(pairs, of)
+    if unlike:
+        return Verdict(claim=claim, verdict=NOT_COMPARABLE, reason=f"{versus}: {unlike}")
     margin = of.margin.get(profile, 0.0) if claim.margin is None else claim.margin
     if of.nature == "exact":
         effect = Estimate(centre=gains[0], low=gains[0], high=gains[0], n=1)
@@ -254,6 +256,17 @@ def _judge_pair(
         reason = f"{reason}; all {effect.n} differences are identical, so their interval means nothing"
         return Verdict(claim=claim, verdict=UNDECIDED, reason=reason, effect=effect)
     return Verdict(claim=claim, verdict=_verdict(effect, margin), reason=reason, effect=effect)
+
+
+def _unlike(pairs: Sequence[tuple[Record, Record]], of: Metric) -> str:
+    """Why the times of *pairs* may not be compared; empty where they may, and for what is no time.
+
+    Only measured pairs count: a failure may be recorded by another process than the one that failed.
+    """
+    if of.nature != "timed":
+        return ""
+    measured = [(x, y) for x, y in pairs if _difference(x, y, of.name) is not None]
+    return "; ".join(dict.fromkeys(text for x, y in measured for text in differences(x, y)))
 
 
 def _difference(a: Record, b: Record, name: str) -> float | None:

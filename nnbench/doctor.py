@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from nnbench.config import DATA_SETS, Arm, NnbenchError, install_line
+from nnbench.summary import BUSY_LOAD
 
 EXTRAS = {
     "report": ("nbformat", "nbclient", "ipykernel", "mistune"),
@@ -14,7 +15,6 @@ EXTRAS = {
     "optim": ("pytorch_optimizer",),
     "explain": ("captum",),
 }
-BUSY_LOAD = 0.5
 
 
 def facts() -> dict[str, Any]:

@@ -49,20 +49,22 @@ class Efficiency:
 
 
 def efficiencies(records: Sequence[Record]) -> list[Efficiency]:
-    """One for each arm of several ranks that has an arm of one to be compared with, in their order.
+    """One for each kind in which an arm of several ranks scales an arm of one up, in the arms' order.
 
-    Pairs are records of one seed and block. Records that may not be compared, such as those of a bare
-    process against those of a launch, give NOT_COMPARABLE with the reason.
+    Where several arms of one rank would do, the first is taken. Pairs are records of one seed and block;
+    INVALID ones do not count. Records that may not be compared, such as those of a bare process against
+    those of a launch, give NOT_COMPARABLE with the reason.
     """
     arms = {str(record.arm["name"]): record.arm for record in records}
     found = []
     for name, arm in arms.items():
+        partners: dict[str, str] = {}
         for other, one in arms.items():
-            kind = _kind(arm, one)
-            if kind:
-                pairs = _pairs(records, name, other)
-                found.append(_efficiency(name, other, int(arm["ranks"]), kind, pairs))
-                break
+            partners.setdefault(_kind(arm, one), other)
+        for kind in (STRONG, WEAK):
+            if kind in partners:
+                pairs = _pairs(records, name, partners[kind])
+                found.append(_efficiency(name, partners[kind], int(arm["ranks"]), kind, pairs))
     return found
 
 
@@ -90,14 +92,15 @@ def _pairs(records: Sequence[Record], name: str, other: str) -> list[tuple[Recor
 
 
 def _throughput(record: Record) -> float | None:
-    return record.metrics.get("samples_per_s") if record.status == OK else None
+    valid = record.status == OK and "INVALID" not in record.quality
+    return record.metrics.get("samples_per_s") if valid else None
 
 
 def _efficiency(
     name: str, other: str, ranks: int, kind: str, pairs: Sequence[tuple[Record, Record]]
 ) -> Efficiency:
     if not pairs:
-        return Efficiency(name, other, ranks, kind, None, "NOT RUN: no seed has both throughputs")
+        return Efficiency(name, other, ranks, kind, None, "NOT RUN: no seed has two valid throughputs")
     unlike = dict.fromkeys(text for a, b in pairs for text in differences(a, b))
     if unlike:
         return Efficiency(name, other, ranks, kind, None, f"NOT_COMPARABLE: {'; '.join(unlike)}")
@@ -106,23 +109,38 @@ def _efficiency(
 
 
 def efficiency_rows(found: Sequence[Efficiency]) -> list[dict[str, str]]:
-    """One printable row for each; keys are column heads."""
-    return [
+    """One printable row for each; keys are column heads.
+
+    Where one has no number there is a last column, ``status``, that says why.
+    """
+    rows = [
         {
             "arm": of.arm,
+            "ranks": str(of.ranks),
             "against": of.one,
             "scaling": of.kind,
-            "speed-up": _text(of.speed_up, 1, "") if of.speed_up else of.reason,
-            "efficiency": _text(of.efficiency, 100, " %") if of.efficiency else "–",
+            "speed-up": _text(of.speed_up) if of.speed_up else "–",
+            "efficiency": _percent(of.efficiency) if of.efficiency else "–",
             "pairs": str(of.speed_up.n) if of.speed_up else "–",
         }
         for of in found
     ]
+    if any(of.reason for of in found):
+        rows = [{**row, "status": of.reason or OK} for row, of in zip(rows, found, strict=True)]
+    return rows
 
 
-def _text(of: Estimate, scale: float, unit: str) -> str:
+def _text(of: Estimate) -> str:
     """'1.62 (1.55 to 1.69)', the 95 % interval in brackets where there is one."""
-    text = f"{number(of.centre * scale)}{unit}"
+    text = number(of.centre)
     if of.low is None or of.high is None:
         return text
-    return f"{text} ({number(of.low * scale)} to {number(of.high * scale)})"
+    return f"{text} ({number(of.low)} to {number(of.high)})"
+
+
+def _percent(of: Estimate) -> str:
+    """'81 % (78 to 85)', alike."""
+    text = f"{100 * of.centre:.0f}\u00a0%"
+    if of.low is None or of.high is None:
+        return text
+    return f"{text} ({100 * of.low:.0f} to {100 * of.high:.0f})"

@@ -10,7 +10,7 @@ from typing import Any
 from nnbench.claims import NOT_RUN, Claim, judge
 from nnbench.config import ConfigError
 from nnbench.metrics import heading, metric, number
-from nnbench.records import OK, Record
+from nnbench.records import OK, Record, differences
 from nnbench.stats import Estimate, binomial_error, mean_interval, paired_difference
 
 ACCURACY = "validation_accuracy"
@@ -103,6 +103,8 @@ def _time_sentences(records: Sequence[Record]) -> list[str]:
     ranked = sorted(_means(records, "train_s").items(), key=lambda item: item[1])
     if len(ranked) < 2 or ranked[0][1] <= 0:
         return []
+    if unlike := _unlike(records, "train_s"):
+        return [f"Training times are not compared: {unlike}."]
     (fast, least), (slow, most) = ranked[0], ranked[-1]
     blocks = len({record.block for record in records})
     doubt = " One block gives no verdict about time." if blocks == 1 else ""
@@ -112,9 +114,15 @@ def _time_sentences(records: Sequence[Record]) -> list[str]:
     ]
 
 
+def _unlike(records: Sequence[Record], name: str) -> str:
+    """Why the times *name* of *records* may not be ranked; empty where they may."""
+    timed = [record for record in records if record.status == OK and record.metrics.get(name) is not None]
+    return "; ".join(dict.fromkeys(text for record in timed for text in differences(timed[0], record)))
+
+
 def _target_sentences(records: Sequence[Record]) -> list[str]:
     ranked = sorted(_means(records, "target_s").items(), key=lambda item: item[1])
-    if not ranked:
+    if not ranked or _unlike(records, "target_s"):
         return []
     targets = {r.arm.get("target_accuracy") for r in records if r.arm.get("target_accuracy")}
     goal = f"{next(iter(targets)):.0%} accuracy" if len(targets) == 1 else "the target accuracy"

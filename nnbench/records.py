@@ -32,9 +32,12 @@ SAMPLES_MOST = 512
 # What times depend on beside the arm. A launch of more ranks leaves more of them asleep beside the measured
 # ones: another environment.
 TIMES_DEPEND_ON = (
-    "system", "cpu", "device_name", "cores", "python", "torch", "cuda", "omp_wait_policy", "launcher",
-    "world_size", "backend",
+    "system", "cpu", "device_name", "cores", "python", "torch", "cuda", "omp_wait_policy", "threads",
+    "launcher", "world_size", "backend",
 )  # fmt: skip
+# What follows from a field of the arm: where two arms differ in the field, that is what is compared.
+_ASKED_FOR = {"threads": ("threads",), "device": ("device_name", "backend")}
+_OF_A_LAUNCH = ("world_size", "backend")
 
 
 class StorageError(NnbenchError):
@@ -141,12 +144,17 @@ class Record:
 def differences(a: Record, b: Record) -> list[str]:
     """Why the times of two records may not be compared, as 'launcher: python against torchrun'.
 
-    Empty where they may. Threads count unless the arms themselves ask for different numbers.
+    Empty where they may. Threads and device count unless the arms themselves ask for different ones. A
+    record that names no launcher is of a time when there was only a bare process.
     """
-    found = [(key, a.environment.get(key), b.environment.get(key)) for key in TIMES_DEPEND_ON]
-    if a.arm.get("threads") == b.arm.get("threads"):
-        found.append(("threads", a.environment.get("threads"), b.environment.get("threads")))
-    return [f"{key}: {_or_nothing(x)} against {_or_nothing(y)}" for key, x, y in found if x != y]
+    x, y = ({"launcher": "python", **record.environment} for record in (a, b))
+    silent = {key for name, keys in _ASKED_FOR.items() if a.arm.get(name) != b.arm.get(name) for key in keys}
+    if x["launcher"] != y["launcher"]:
+        silent.update(_OF_A_LAUNCH)  # they follow from it
+    found = [(key, x.get(key), y.get(key)) for key in TIMES_DEPEND_ON if key not in silent]
+    return [
+        f"{key}: {_or_nothing(one)} against {_or_nothing(other)}" for key, one, other in found if one != other
+    ]
 
 
 def _or_nothing(value: Any) -> str:

@@ -9,6 +9,7 @@ from nnbench.metrics import Metric, heading, metric, number
 from nnbench.records import OK, Record
 from nnbench.stats import mean_interval
 
+BUSY_LOAD = 0.5
 COLUMNS = (
     "validation_accuracy", "train_s", "samples_per_s", "target_s", "peak_bytes", "parameters",
     "receptive_field", "macs", "layers",
@@ -19,6 +20,17 @@ def skipped(records: Sequence[Record]) -> str:
     """Why nothing of a scenario was run: the reason that all its *records* share; else empty."""
     reasons = {str(record.reason) for record in records if record.status == "SKIPPED"}
     return reasons.pop() if len(reasons) == 1 and all(r.status == "SKIPPED" for r in records) else ""
+
+
+def busy(records: Sequence[Record]) -> str:
+    """A warning where something else kept the machine busy before the first record; else empty."""
+    if not records:
+        return ""
+    first = min(records, key=lambda record: record.started_at).environment
+    load, cores = first.get("load_1min"), first.get("cores")
+    if not load or not cores or load <= BUSY_LOAD * cores:
+        return ""
+    return f"load {load:.1f} on {cores} cores at the start: others were at work too, and times are noisy"
 
 
 def summarize(records: Sequence[Record]) -> list[dict[str, str]]:

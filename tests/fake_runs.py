@@ -119,7 +119,7 @@ def scaling_run(
         arms, name="scaling", statement="N processors are N times as fast.", question="How far does it carry?",
         axis="epochs", factor="ranks", plots=("scaling",),
         claims=[Claim(text="Two are faster than one.", kind="compare", metric="samples_per_s",
-                      arms=("2 ranks, weak", "1 rank"))] if len(ranks) > 1 else (),
+                      arms=(f"{ranks[1]} ranks, weak", "1 rank"))] if len(ranks) > 1 else (),
     )  # fmt: skip
     found = []
     for arm, factor in zip(arms, factors, strict=True):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import pytest
 
-from fake_runs import ENVIRONMENT, failed, read_parts, scaling_run, training_record
-from nnbench import plots
-from nnbench.claims import NOT_COMPARABLE, judge
+from fake_runs import failed, read_parts, scaling_run, training_record, write_json
+from nnbench.cli import main
 from nnbench.config import Arm
 from nnbench.efficiency import efficiencies, efficiency_rows
-from nnbench.records import differences
+from nnbench.report import notebook
+from nnbench.report.tables import scaling
 
 
 def by_arm(records):
@@ -57,41 +58,48 @@ def test_the_rate_may_follow_the_batch_but_another_network_is_another_training()
     assert {name: of.kind for name, of in by_arm(records).items()} == {"two": "weak"}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_arm_may_scale_one_arm_up_strongly_and_another_weakly(first):
+    one = Arm(name="one", model="mlp", batch_size=64)
+    ones = [one, one.replace(name="one, twice the batch", batch_size=128)]
+    arms = [ones[first], ones[1 - first], one.replace(name="two", ranks=2, batch_size=128)]
+    records = [training_record(arm, 0, scenario="s", accuracy=0.8, step_ms=2) for arm in arms]
+    assert [(of.kind, of.one) for of in efficiencies(records)] == [
+        ("strong", "one, twice the batch"),
+        ("weak", "one"),
+    ]
+
+
+def test_without_an_arm_of_one_rank_or_for_probes_there_is_no_row():
+    records = [record for record in scaling_run()[1] if record.arm["ranks"] > 1]
+    probe = dataclasses.replace(records[0], arm={"name": "p", "id": "0" * 16, "kind": "probe", "args": {}})
+    assert efficiencies([*records, probe]) == []
+    assert efficiency_rows([]) == []
+
+
 def test_a_bare_run_and_a_launch_are_not_comparable():
-    scenario, records = scaling_run(launcher="python")
-    reason = "NOT_COMPARABLE: launcher: python against torchrun"
-    rows = efficiency_rows(efficiencies(records))
-    assert [row["speed-up"] for row in rows] == ["NOT_COMPARABLE: launcher: torchrun against python"] * 2
-    assert {row["efficiency"] for row in rows} == {"–"}
-    verdict = judge(scenario.claims, records, "quick")[0]
-    assert verdict.verdict == NOT_COMPARABLE
-    assert "launcher: torchrun against python" in verdict.reason
-    assert verdict.effect is None
-    assert reason  # the words of the other direction are those of `differences`
-    assert differences(records[0], records[-1]) == ["launcher: python against torchrun"]
+    rows = efficiency_rows(efficiencies(scaling_run(launcher="python")[1]))
+    assert [row["status"] for row in rows] == ["NOT_COMPARABLE: launcher: torchrun against python"] * 2
+    assert {(row["speed-up"], row["efficiency"], row["pairs"]) for row in rows} == {("–", "–", "–")}
 
 
-def test_learned_metrics_compare_across_launchers():
-    scenario, records = scaling_run(seeds=6, launcher="python")
-    claim = dataclasses.replace(scenario.claims[0], metric="validation_accuracy")
-    assert judge([claim], records, "quick")[0].verdict != NOT_COMPARABLE
+def test_pairs_that_are_invalid_do_not_count():
+    records = scaling_run(seeds=3)[1]
+    doubtful = [
+        dataclasses.replace(record, quality=("INVALID",)) if record.seed == 2 else record
+        for record in records
+    ]
+    assert {of.speed_up.n for of in efficiencies(doubtful)} == {2}
+    lost = [dataclasses.replace(record, quality=("INVALID",)) for record in records]
+    assert {of.reason for of in efficiencies(lost)} == {"NOT RUN: no seed has two valid throughputs"}
 
 
-def test_what_times_depend_on():
-    record = scaling_run()[1][0]
-    assert differences(record, record) == []
-
-    def other(**environment):
-        return dataclasses.replace(record, environment={**record.environment, **environment})
-
-    assert differences(record, other(torch="9.9")) == ["torch: 2.10.0 against 9.9"]
-    assert differences(record, other(world_size=4)) == ["world_size: 2 against 4"]
-    assert differences(record, other(backend="gloo")) == ["backend: nothing against gloo"]
-    assert differences(record, other(load_1min=9.0, memory_bytes=1)) == []
-    assert differences(record, other(threads=2)) == ["threads: 1 against 2"]
-    asked = dataclasses.replace(other(threads=2), arm={**record.arm, "threads": 2})
-    assert differences(record, asked) == []  # the arm itself is about threads
-    assert "launcher" not in ENVIRONMENT  # records of the first release say nothing of it
+def test_a_row_is_the_numbers_as_text():
+    row = efficiency_rows([by_arm(scaling_run(seeds=3)[1])["2 ranks, weak"]])[0]
+    assert list(row) == ["arm", "ranks", "against", "scaling", "speed-up", "efficiency", "pairs"]
+    assert (row["ranks"], row["scaling"], row["pairs"]) == ("2", "weak", "3")
+    assert re.fullmatch(r"1\.\d+ \(1\.\d+ to 1\.\d+\)", row["speed-up"])
+    assert re.fullmatch(r"\d\d\s% \(\d\d to \d\d\)", row["efficiency"])
 
 
 def test_a_failed_rank_leaves_no_efficiency():
@@ -102,24 +110,22 @@ def test_a_failed_rank_leaves_no_efficiency():
     kept = [record for record in records if record.arm["name"] != arm.name]
     of = by_arm([*kept, *lost])[arm.name]
     assert (of.speed_up, of.efficiency) == (None, None)
-    assert efficiency_rows([of])[0]["speed-up"] == "NOT RUN: no seed has both throughputs"
+    rows = efficiency_rows(efficiencies([*kept, *lost]))
+    assert [row["status"] for row in rows] == ["OK", "NOT RUN: no seed has two valid throughputs"]
 
 
-@pytest.mark.parametrize("ranks", [(1, 2), (1, 2, 4, 8)])
-def test_the_plot_draws_throughput_and_efficiency(tmp_path, ranks):
+@pytest.mark.parametrize(("ranks", "rows"), [((1, 2, 4), 4), ((1,), 0)])
+def test_the_report_has_the_table_only_where_there_is_something_in_it(tmp_path, ranks, rows):
     run = read_parts(tmp_path / "run.json", [scaling_run(ranks=ranks)])
-    figure = plots.draw(run, run.scenario("scaling"), "scaling")
-    left, right = figure.axes
-    assert list(left.get_xticks()) == list(ranks)
-    assert left.get_ylim()[0] == right.get_ylim()[0] == 0
-    assert {text.get_text() for text in right.texts} == {"strong", "weak"}
-    assert len(figure.numbers) == 2 * (len(ranks) - 1)
-    assert figure.numbers["efficiency"].between(0.1, 1.1).all()
-    assert all(path.stat().st_size for path in plots.save(figure, tmp_path, "scaling"))
+    assert len(scaling(run, "scaling")) == rows
+    cells = [cell.source for cell in notebook.build(run, "run.json").cells]
+    assert ("table(scaling(run, 'scaling'))" in cells) == (rows > 0)
 
 
-def test_the_plot_of_one_rank_or_of_what_does_not_compare_says_so(tmp_path):
-    for i, parts in enumerate((scaling_run(ranks=(1,)), scaling_run(launcher="python"))):
-        run = read_parts(tmp_path / f"{i}.json", [parts])
-        figure = plots.draw(run, run.scenario("scaling"), "scaling")
-        assert any("Nothing to draw" in text.get_text() for text in figure.texts)
+def test_nnbench_table_prints_the_rows_below_the_summary(tmp_path, capsys):
+    path = write_json(tmp_path / "run.json", [scaling_run()])
+    assert main(["table", str(path)]) == 0
+    summary, scaled = capsys.readouterr().out.strip().split("\n\n")
+    assert "status" in summary
+    assert "2 ranks, weak" in scaled
+    assert "efficiency" in scaled

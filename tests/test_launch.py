@@ -69,12 +69,12 @@ def test_a_launch_measures_in_turns_what_all_ranks_agree_on():
 def test_a_killed_rank_is_named_and_the_job_ends():
     records = launch([Task(failing("killed"), "s", 2), Task(FINE, "s", 2)], 2)
     failed = [record for record in records if record.status == "RANK_FAILED"]
-    assert [record.reason for record in failed] == ["rank 1 of 2 was killed: rank 1 ended with SIGKILL"]
+    assert [record.reason for record in failed] == ["rank 1 of 2 ended unexpectedly (SIGKILL)"]
     assert failed[0].metrics == {}  # no timing
     at = records.index(failed[0])
     assert {record.status for record in records[:at]} <= {OK}
     assert {record.status for record in records[at + 1 :]} == {"SKIPPED"}
-    assert reason_of(records, "SKIPPED") == "not run, since rank 1 of 2 was killed"
+    assert reason_of(records, "SKIPPED") == "not run, since rank 1 of 2 ended unexpectedly"
     assert left_over() == []
 
 
@@ -102,7 +102,7 @@ def test_a_hanging_rank_is_named_after_the_time_out():
 def test_a_rank_that_ignores_sigterm_does_not_hide_who_was_killed():
     records = launch([Task(failing("deaf"), "s", 1)], 2)
     assert statuses(records) == [("deaf", 0, "RANK_FAILED")]
-    assert records[0].reason == "rank 1 ended with SIGKILL"
+    assert records[0].reason == "rank 1 of 2 ended unexpectedly (SIGKILL)"
     assert left_over() == []
 
 
@@ -141,8 +141,14 @@ def test_turns_are_drawn_anew_for_each_seed_and_alike_on_all_ranks():
     assert len({tuple(names) for names in rounds}) == 3
 
 
-def test_the_first_failure_is_read_from_what_torchrun_says():
-    log = "Failures:\n[1]:\n rank : 0 (local_rank: 0)\n exitcode : 1 (pid: 4)\nRoot Cause (first observed failure):\n" \
+def test_the_first_failure_is_read_from_what_torchrun_says(tmp_path):
+    said = "Failures:\n[1]:\n rank : 0 (local_rank: 0)\n exitcode : 1 (pid: 4)\nRoot Cause (first observed failure):\n" \
           "[0]:\n rank : 5 (local_rank: 1)\n exitcode : -11 (pid: 7)\n"  # fmt: skip
-    assert _who(log) == "rank 5 ended with SIGSEGV"
-    assert _who("nothing of the kind") == ""
+    log = tmp_path / "log.txt"
+    assert _who(log, 8) == ""
+    log.write_text(said)
+    assert _who(log, 8) == "rank 5 of 8 ended unexpectedly (SIGSEGV)"
+    log.write_text(said.replace("-11", "7"))
+    assert _who(log, 8) == "rank 5 of 8 ended unexpectedly (exit code 7)"
+    log.write_text("nothing of the kind")
+    assert _who(log, 8) == ""

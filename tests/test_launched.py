@@ -48,7 +48,7 @@ def launches(monkeypatch):
     """What pytest asked to be launched; the launch itself is faked."""
     asked = []
 
-    def launch(tasks, ranks, data_folder=None):
+    def launch(tasks, ranks, keep, data_folder=None):
         asked.append(([(task.scenario, task.arm.name, task.seeds) for task in tasks], ranks))
         records = []
         for task in tasks:
@@ -60,6 +60,8 @@ def launches(monkeypatch):
                     else training_record(task.arm, seed, scenario=task.scenario, accuracy=0.8, step_ms=2)
                 )
                 records.insert(0, record)
+        for record in records:
+            keep(record)
         return records
 
     launch.lost = {}
@@ -75,14 +77,10 @@ def test_one_launch_measures_all_arms_that_were_selected(bench, launches):  # no
     assert launches[0] == [([("ranks", "one", 2), ("ranks", "two", 2)], 2)]
     out = load(bench)
     records = [r for r in out["nnbench"]["records"] if r["scenario"] == "ranks"]
-    assert [(r["arm"]["name"], r["seed"]) for r in records] == [
-        ("one", 0),
-        ("one", 1),
-        ("two", 0),
-        ("two", 1),
-    ]
+    found = sorted((r["arm"]["name"], r["seed"]) for r in records)
+    assert found == [("one", 0), ("one", 1), ("two", 0), ("two", 1)]
     for told, name in zip(out["benchmarks"][1:], ("one", "two"), strict=True):
-        own = [r["metrics"] for r in records if r["arm"]["name"] == name]
+        own = [r["metrics"] for r in reversed(records) if r["arm"]["name"] == name]  # by seed
         assert told["stats"]["data"] == pytest.approx([m["train_s"] + m["validation_s"] for m in own])
         assert told["extra_info"]["status"] == ["OK", "OK"]
     result.stdout.fnmatch_lines(["*arm*against*scaling*speed-up*efficiency*"])
@@ -104,13 +102,31 @@ def test_a_launch_has_no_more_ranks_than_the_machine_holds(bench, launches):  # 
 
 
 def test_a_failed_rank_fails_its_arm_and_is_in_the_file(bench, launches):  # noqa: F811
-    launches[1]["two"] = ("RANK_FAILED", "rank 1 of 2 was killed")
+    launches[1]["two"] = ("RANK_FAILED", "rank 1 of 2 ended unexpectedly")
     result = bench("--benchmark-json=out.json", "--nnbench-seeds=1", source=BENCH)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*seed 0: RANK_FAILED: rank 1 of 2 was killed*"])
+    result.stdout.fnmatch_lines(["*seed 0: RANK_FAILED: rank 1 of 2 ended unexpectedly*"])
     out = load(bench)
     assert [r["status"] for r in out["nnbench"]["records"] if r["arm"]["name"] == "two"] == ["RANK_FAILED"]
     assert out["nnbench"]["outcomes"]["test_bench.py::test_ranks[two]"] == "failed"
+
+
+def test_an_interrupted_launch_keeps_what_it_had(bench, pytester, launches, monkeypatch):  # noqa: F811
+    def launch(tasks, ranks, keep, data_folder=None):
+        keep(training_record(tasks[0].arm, 0, scenario="ranks", accuracy=0.8, step_ms=2))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nnbench.scaling.launch", launch)
+    pytester.makepyfile(test_bench=BENCH)
+    result = pytester.runpytest_inprocess(
+        "test_bench.py", "-p", "no:cacheprovider", "-k", "ranks", "--benchmark-json=out.json",
+        "--nnbench-out=run", no_reraise_ctrlc=True,
+    )  # fmt: skip
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+    result.stdout.no_fnmatch_line("*was not used*")
+    assert len(list((bench.path / "run" / "records").iterdir())) == 1
+    assert len(load(bench)["nnbench"]["records"]) == 1
 
 
 def torchrun(*arguments, cwd):
@@ -143,9 +159,9 @@ def test_pytest_under_torchrun_tells_of_a_killed_rank(tmp_path):
                     "-k", "two", "--benchmark-json=out.json", cwd=tmp_path)  # fmt: skip
     assert done.returncode != 0
     record = read_results(tmp_path / "out.json").records[0]
-    assert (record.status, record.reason) == ("RANK_FAILED", "rank 1 of 2 was killed")
+    assert (record.status, record.reason) == ("RANK_FAILED", "rank 1 of 2 ended unexpectedly")
     assert record.metrics == {}
-    assert "rank 1 of 2 was killed" in done.stdout
+    assert "rank 1 of 2 ended unexpectedly" in done.stdout
 
 
 @needs_two
@@ -163,18 +179,19 @@ def test_the_command_under_torchrun_measures_a_ladder_and_the_reader_reads_it(tm
     ]
     assert {record.status for record in run.records} == {OK}
     assert {record.arm["batch_size"] for record in run.records} == {64, 128}
-    assert run.plan["command"].startswith("python -m nnbench.scaling --data digits")
+    assert run.plan["command"].startswith(
+        "torchrun --standalone --nproc-per-node=2 -m nnbench.scaling --data digits"
+    )
 
 
 def test_the_command_alone_starts_torchrun_itself(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     asked = []
 
-    def launch(tasks, ranks, **_):
+    def launch(tasks, ranks, keep, **_):
         asked.append(([task.arm.name for task in tasks], ranks))
-        return [
-            training_record(task.arm, 0, scenario=task.scenario, accuracy=0.8, step_ms=2) for task in tasks
-        ]
+        for task in tasks:
+            keep(training_record(task.arm, 0, scenario=task.scenario, accuracy=0.8, step_ms=2))
 
     monkeypatch.setattr("nnbench.scaling.__main__.launch", launch)
     assert main(["--processes", "3", "--batch-size", "60", "--seeds", "1"]) == 0
@@ -192,14 +209,18 @@ def test_the_command_alone_starts_torchrun_itself(tmp_path, monkeypatch, capsys)
     ("arguments", "message"),
     [
         (["--seeds", "0"], "--seeds: expected 1, 2, …, got 0"),
-        (["--ranks", "2"], "give the arm of one rank"),
-        (["--batch-size", "full"], "give the arm of one rank, with a batch to be shared"),
-        (["--processes", "2", "--batch-size", "65"], "batch_size: 65 cannot be shared equally by 2 ranks"),
+        (["--batch-size", "full"], "--batch-size: expected a number, since weak scaling multiplies it"),
+        (
+            ["--processes", "3", "--batch-size", "65"],
+            "65 cannot be shared equally by each of 1, 2, 3 ranks; take a multiple of 6",
+        ),
+        (["--processes", "1", "--model-args", "widht=3"], "did you mean 'width'"),
+        (["--json", "/proc/nowhere/out.json"], "cannot write /proc/nowhere/out.json"),
         (["--model", "mpl"], "did you mean 'mlp'"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(arguments, message, capsys):
-    assert main(arguments) == 2
+    assert main(arguments) == (5 if "--json" in arguments else 2)
     assert message in capsys.readouterr().err
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import nnbench
-from nnbench.cli.arguments import Help
+from nnbench.arm_flags import Help
 from nnbench.cli.data import add_data
 from nnbench.cli.measuring import add_run, add_train, add_tune
 from nnbench.cli.reading import add_doctor, add_list, add_plot, add_report, add_table

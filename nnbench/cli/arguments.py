@@ -8,18 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnbench.arm_flags import Help
 from nnbench.config import ConfigError, closest
 
 PROFILES = ("smoke", "quick", "full")
-
-
-class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Examples as they stand, and defaults where there are some worth telling."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False, "", {}) or "default" in (action.help or ""):
-            return action.help
-        return super()._get_help_string(action)
 
 
 def command(
@@ -27,7 +19,12 @@ def command(
 ) -> argparse.ArgumentParser:
     """Declare a command: *run* is called with its arguments and returns the exit code."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text, epilog=f"example: {example}", formatter_class=Help
+        name,
+        help=text,
+        description=text,
+        epilog=f"example: {example}",
+        formatter_class=Help,
+        allow_abbrev=False,
     )
     parser.set_defaults(run=run)
     return parser

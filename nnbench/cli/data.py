@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nnbench.cli.arguments import Help, add_data_dir, chosen, command
+from nnbench.arm_flags import Help
+from nnbench.cli.arguments import add_data_dir, chosen, command
 from nnbench.config import DATA_SETS, NnbenchError
 
 

@@ -119,7 +119,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if arm.ranks > 1:
         raise ConfigError(
             f"--ranks: several processes are for 'torchrun --standalone --nproc-per-node={arm.ranks} "
-            "-m nnbench.scaling', which takes the same flags"
+            "-m nnbench.scaling', which takes the other flags too"
         )
     Training(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
     record = measure(arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory)

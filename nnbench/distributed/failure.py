@@ -22,6 +22,7 @@ from nnbench.distributed.world import Stopped, World
 # Long enough for survivors to notice on a busy machine, well within the 15 s that a job may take to end.
 _ANSWER_S = 3.0
 _POLL_S = 0.05
+_GONE = "ended unexpectedly"
 _OF_OTHERS = re.compile(
     r"gloo|nccl|connection (closed|reset|refused)|broken pipe|peer|timed out waiting", re.I
 )
@@ -87,14 +88,14 @@ def _silence(world: World, rank: int) -> str:
     """What a rank that says nothing is about; one that hangs on this machine is killed."""
     pid = int(world.told(f"pid/{rank}") or 0)
     if world.place.local_size != world.place.size or not pid:
-        return "ended or hangs"
+        return "ended unexpectedly, or hangs"
     import psutil
 
     try:
         process = psutil.Process(pid)
         if process.ppid() != os.getppid() or process.status() == psutil.STATUS_ZOMBIE:
-            return "was killed"
+            return _GONE
         os.kill(pid, signal.SIGKILL)
     except (psutil.Error, ProcessLookupError):
-        return "was killed"
+        return _GONE
     return "hangs"

@@ -161,6 +161,9 @@ def joined(
         world.tell(f"pid/{place.rank}", str(os.getpid()))
         world.groups = {size: _group(place, size, where, wait) for size in sizes if size <= place.size}
         yield world
+    except BaseException:
+        world.calm = True  # the other ranks may be anywhere: leaving together would be waiting for them
+        raise
     finally:
         if not world.calm:  # else a rank has failed, and there is no leaving in good order
             signal.signal(signal.SIGTERM, before)

@@ -237,11 +237,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     from nnbench.claims import judge
     from nnbench.efficiency import efficiencies, efficiency_rows
-    from nnbench.summary import skipped, summarize
+    from nnbench.summary import busy, skipped, summarize
 
     terminalreporter.section(f"nnbench, profile {session.profile}")
-    for scenario, _ in session.scenarios.values():
+    for scenario, arms in session.scenarios.values():
+        place = {arm.name: i for i, arm in enumerate(arms)}
         records = [record for record in session.records if record.scenario == scenario.name]
+        records.sort(key=lambda record: (place.get(str(record.arm["name"]), 0), record.seed))
         if not records:
             continue
         terminalreporter.write_line(f"\n{scenario.name}: {scenario.question}")
@@ -251,6 +253,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(tabulate(summarize(records), headers="keys", disable_numparse=True))
         if rows := efficiency_rows(efficiencies(records)):
             terminalreporter.write_line("\n" + tabulate(rows, headers="keys", disable_numparse=True))
+            if note := busy(records):
+                terminalreporter.write_line(note)
         for verdict in judge(scenario.claims, records, session.profile):
             terminalreporter.write_line(f"  {verdict.verdict:9s}  {verdict.claim.text}")
             terminalreporter.write_line(f"             {verdict.reason}")

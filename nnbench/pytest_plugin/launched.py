@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnbench.config import Arm
-from nnbench.pytest_plugin.rounds import describe, fail_if_lost
+from nnbench.pytest_plugin.rounds import describe, fail_if_lost, interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nnbench.claims import Scenario
     from nnbench.pytest_plugin.session import Session
     from nnbench.records import Record
@@ -67,9 +65,14 @@ class Launched:
     def tell(self, benchmark: Any, scenario: Scenario, arm: Arm) -> list[Record]:
         """The records of *arm*, replayed to *benchmark*; the first call measures all that is planned."""
         if self._records is None:
-            self._records = self._measure()
+            self._records = []
+            try:
+                self._measure(self._records)
+            except KeyboardInterrupt as error:
+                interrupted(benchmark, error)
         wanted = (scenario.name, arm.name)
         records = [r for r in self._records if (r.scenario, r.arm["name"]) == wanted]
+        records.sort(key=lambda record: record.seed)
         durations = [_duration(record) for record in records if record.metrics.get("train_s") is not None]
         waiting = iter(durations)
         try:
@@ -80,23 +83,24 @@ class Launched:
         fail_if_lost(records, expected=arm.name in scenario.may_diverge)
         return records
 
-    def _measure(self) -> list[Record]:
+    def _measure(self, records: list[Record]) -> None:
+        """Measure all that is planned, into *records*; each is kept as soon as it is made."""
         from nnbench.distributed import place_of
         from nnbench.scaling import Task, capacity, launch, measure_series
 
         session = self._session
         tasks = [Task(arm, of.name, len(session.seeds_of(of))) for of, arm in self._arms]
         place = place_of()
-        records: Sequence[Record]
+
+        def keep(record: Record) -> None:
+            records.append(session.keep(record))
+
         if place is None:
             ranks = min(max(task.arm.ranks for task in tasks), capacity(tasks[0].arm.device))
-            records = launch(tasks, ranks, data_folder=session.data_folder)
+            launch(tasks, ranks, data_folder=session.data_folder, keep=keep)
         else:
-            series = measure_series(tasks, place, data_folder=session.data_folder)
-            records, session.writes = series.records, series.writes
-        place_of_arm = {(of.name, arm.name): i for i, (of, arm) in enumerate(self._arms)}
-        ordered = sorted(records, key=lambda r: (place_of_arm[str(r.scenario), r.arm["name"]], r.seed))
-        return [session.keep(record) for record in ordered]
+            series = measure_series(tasks, place, data_folder=session.data_folder, keep=keep)
+            session.writes = series.writes
 
 
 def _duration(record: Record) -> float:

@@ -39,6 +39,7 @@ class Rounds:
         except (Exception, KeyboardInterrupt) as error:
             self._open = None
             self._keep(self._measurement.failure(seed, error))
+            benchmark.has_error = True  # else pytest-benchmark would look for the fastest of no rounds
             if isinstance(error, KeyboardInterrupt) or not isinstance(error, NnbenchError):
                 raise
         return self.records
@@ -50,6 +51,16 @@ class Rounds:
 
     def _keep(self, record: Record) -> None:
         self.records.append(self._session.keep(record))
+
+
+def interrupted(benchmark: Any, error: KeyboardInterrupt) -> None:
+    """Raise *error* from within pytest-benchmark, which would else say that it was not used."""
+
+    def again() -> None:
+        raise error
+
+    benchmark.has_error = True
+    benchmark.pedantic(again)
 
 
 def describe(benchmark: Any, records: list[Record]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,9 @@ class Session:
         """The content of run.json."""
         from nnbench.claims import run_plan
 
-        command = shlex.join(["pytest", *map(_relative, self.config.invocation_params.args)])
+        ranks = os.environ.get("WORLD_SIZE")
+        start = f"torchrun --standalone --nproc-per-node={ranks} -m pytest" if ranks else "pytest"
+        command = shlex.join([*start.split(), *map(_relative, self.config.invocation_params.args)])
         return run_plan(
             [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
             profile=self.profile, command=command, version=nnbench.__version__, seeds=self.seeds,

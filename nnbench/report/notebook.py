@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nnbench.efficiency import efficiencies
 from nnbench.plots import PLOTS, safe_stem
 from nnbench.results import Run, escape_markdown
 from nnbench.summary import skipped
@@ -74,13 +75,14 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
     yield "code", "claims", "table(verdicts(run))", {}
     for plan in run.plan["scenarios"]:
-        yield from _scenario(plan, skipped(run.of(str(plan["name"]))))
+        records = run.of(str(plan["name"]))
+        yield from _scenario(plan, skipped(records), scales=bool(efficiencies(records)))
     yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
     yield "code", "environment", "table(environment(run))", {}
     yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
 
 
-def _scenario(plan: Mapping[str, Any], not_run: str) -> Iterator[_Part]:
+def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool) -> Iterator[_Part]:
     """The parts of a scenario; of one that was not run, the question and the reason alone."""
     name, axis = str(plan["name"]), escape_markdown(plan["axis"])
 
@@ -97,7 +99,7 @@ def _scenario(plan: Mapping[str, Any], not_run: str) -> Iterator[_Part]:
     if not_run:
         return
     yield part("code", "summary", f"table(summary_table(run, {name!r}))")
-    if any(arm.get("ranks", 1) > 1 for arm in plan["arms"]):
+    if scales:
         yield part("markdown", "scaling-title", "**Ranks.** Speed-up over one rank of the same launch:")
         yield part("code", "scaling-table", f"table(scaling(run, {name!r}))")
     equal = f"**Axis of equality: {axis}.** " if axis != "nothing" else "**Axis of equality: none.** "

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tabulate import tabulate
 from tqdm import tqdm
 
 import nnbench
-from nnbench.arm_flags import add_arm_flags, arm_of_flags
+from nnbench.arm_flags import Help, add_arm_flags, arm_of_flags
 from nnbench.claims import PROFILES, Scenario, run_plan
 from nnbench.config import Arm, ConfigError, NnbenchError
 from nnbench.distributed import Place, place_of
+from nnbench.efficiency import efficiencies, efficiency_rows
 from nnbench.records import OK, Record, strict_dumps, strict_loads, write_atomic
 from nnbench.scaling.series import TIMEOUT_S, Task, measure_series, task_from_json, turns
 from nnbench.scaling.torchrun import capacity, launch
-from nnbench.summary import summarize
+from nnbench.summary import busy, summarize
+from nnbench.training import Training
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure one arm with 1, 2, 4, … ranks in one launch: with the global batch held (strong "
         "scaling) and with the batch of each rank held (weak scaling).",
         epilog="example: torchrun --standalone --nproc-per-node=2 -m nnbench.scaling --json out.json",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Help,
+        allow_abbrev=False,  # --seed would be taken for --seeds
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there; nnbench table, "
                         "plot and report read it")  # fmt: skip
@@ -55,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="SECONDS",
                         help="a rank that is silent for so long counts as failed")  # fmt: skip
     parser.add_argument("--tasks", type=Path, help=argparse.SUPPRESS)  # of nnbench.scaling.torchrun
-    add_arm_flags(parser, batch_size=256, epochs=1, lr=0.1, model="mlp")
+    add_arm_flags(parser, leave_out=("ranks", "name"), batch_size=256, epochs=1)
     return parser
 
 
@@ -66,8 +71,9 @@ def _serve(arguments: argparse.Namespace, place: Place | None) -> int:
     tasks = [task_from_json(values) for values in strict_loads(arguments.tasks.read_text(encoding="utf-8"))]
 
     def keep(record: Record) -> None:
-        with arguments.json.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        if place.rank == 0:
+            with arguments.json.open("a", encoding="utf-8") as file:
+                file.write(_line(record))
 
     series = measure_series(
         tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout, keep=keep
@@ -93,9 +99,14 @@ def scenario_of(base: Arm, size: int) -> Scenario:
     Raises:
         ConfigError: the batch cannot be shared equally.
     """
-    if base.ranks != 1 or base.batch_size == "full":
-        raise ConfigError("--ranks, --batch-size full: give the arm of one rank, with a batch to be shared")
-    batch = int(base.batch_size)
+    if base.batch_size == "full":
+        raise ConfigError("--batch-size: expected a number, since weak scaling multiplies it; got 'full'")
+    batch, least = int(base.batch_size), math.lcm(*ladder(size))
+    if batch % least:
+        raise ConfigError(
+            f"--batch-size: {batch} cannot be shared equally by each of {', '.join(map(str, ladder(size)))} "
+            f"ranks; take a multiple of {least}"
+        )
     arms = [base.replace(name="1 rank")]
     for ranks in ladder(size)[1:] if size > 1 else []:
         arms.append(base.replace(name=f"{ranks} ranks, strong", ranks=ranks))
@@ -121,69 +132,103 @@ def _series(arguments: argparse.Namespace, place: Place | None) -> int:
     tasks = [
         Task(arm, scenario.name, arguments.seeds) for arm in scenario.arms["quick"] if isinstance(arm, Arm)
     ]
-    file = _File(arguments.json, scenario, arguments.seeds)
-    with tqdm(total=len(turns(tasks)), disable=None if not place or place.rank == 0 else True) as bar:
-        if place is None:
-            file.write([])
-            file.write(launch(
-                tasks, size, data_folder=arguments.data_dir, timeout_s=arguments.timeout,
-                progress=lambda done: bar.update(done - bar.n),
-            ))  # fmt: skip
-        else:
+    _check(tasks, arguments.data_dir)
+    first = place is None or place.rank == 0
+    file = _File(arguments.json if first else None, scenario, arguments.seeds, place)
+    try:
+        with tqdm(total=len(turns(tasks)), disable=None if first else True) as bar:
 
             def keep(record: Record) -> None:
-                file.write([*file.records, record])
+                file.keep(record)
                 bar.update()
 
-            if place.rank == 0:
-                file.write([])  # a folder that cannot be written to is told before the first arm
-            series = measure_series(
-                tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout, keep=keep
-            )
-            if series.writes:
-                file.write(series.records)
-    if file.records:
-        _print(file.records)
+            _measure(tasks, place, size, arguments, keep, file)
+    finally:
+        if first and file.records:
+            _print(base, scenario, file.records, arguments.json)
     return 0 if all(record.status == OK for record in file.records) else 1
 
 
-class _File:
-    """What nnbench table, plot and report read: the plan, and the records so far."""
+def _check(tasks: Sequence[Task], data_folder: Path | None) -> None:
+    """Data, model and optimizer of the arm of one rank: a mistake is told before anything is started.
 
-    def __init__(self, path: Path | None, scenario: Scenario, seeds: int) -> None:
+    Raises:
+        NnbenchError: what is wrong.
+    """
+    Training(tasks[0].arm, 0, data_folder)
+
+
+def _measure(
+    tasks: Sequence[Task],
+    place: Place | None,
+    size: int,
+    arguments: argparse.Namespace,
+    keep: Callable[[Record], None],
+    file: _File,
+) -> None:
+    common = {"data_folder": arguments.data_dir, "timeout_s": arguments.timeout, "keep": keep}
+    if place is None:
+        launch(tasks, size, **common)
+        return
+    series = measure_series(tasks, place, **common)
+    if series.writes and place.rank > 0:  # rank 0 is lost, and with it what was not yet written
+        file.take_over(arguments.json, series.records)
+
+
+class _File:
+    """What nnbench table, plot and report read: the plan, and the records so far, written after each.
+
+    Made before the first arm, so that a folder that cannot be written to is told then.
+    """
+
+    def __init__(self, path: Path | None, scenario: Scenario, seeds: int, place: Place | None) -> None:
         self.records: list[Record] = []
         self._path = path
+        torchrun = f"torchrun --standalone --nproc-per-node={place.size}" if place else "python"
         self._plan = run_plan(
             [scenario.plan(scenario.arms["quick"])],
             profile="quick",
-            command=shlex.join(["python", "-m", "nnbench.scaling", *sys.argv[1:]]),
+            command=f"{torchrun} -m nnbench.scaling {shlex.join(sys.argv[1:])}",
             version=nnbench.__version__,
             seeds=seeds,
         )
+        self._write()
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Have these *records*, on disk too where a file was asked for."""
-        self.records = list(records)
+    def keep(self, record: Record) -> None:
+        """Have *record* too."""
+        self.records.append(record)
+        self._write()
+
+    def take_over(self, path: Path | None, records: Sequence[Record]) -> None:
+        """Have all *records*, in the place of a rank that is lost."""
+        self._path, self.records = path, list(records)
+        self._write()
+
+    def _write(self) -> None:
         if self._path is not None:
-            own = {**self._plan, "outcomes": {}, "records": [record.to_json() for record in records]}
+            own = {**self._plan, "outcomes": {}, "records": [record.to_json() for record in self.records]}
             outer = {"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": own}
             write_atomic(self._path, strict_dumps(outer) + "\n")
 
 
-def _print(records: Sequence[Record]) -> None:
-    from tabulate import tabulate
-
-    from nnbench.efficiency import efficiencies, efficiency_rows
-
-    print(tabulate(summarize(records), headers="keys", disable_numparse=True))
-    rows = efficiency_rows(efficiencies(records))
-    if rows:
+def _print(base: Arm, scenario: Scenario, records: Sequence[Record], path: Path | None) -> None:
+    place_in_plan = {arm.name: i for i, arm in enumerate(scenario.arms["quick"])}
+    ordered = sorted(records, key=lambda record: (place_in_plan[str(record.arm["name"])], record.seed))
+    print(f"{base.data}, {base.name}, {base.threads} thread{'s' if base.threads > 1 else ''} each")
+    print(tabulate(summarize(ordered), headers="keys", disable_numparse=True))
+    if rows := efficiency_rows(efficiencies(ordered)):
         print("\n" + tabulate(rows, headers="keys", disable_numparse=True))
-    for record in records:
+    if note := busy(ordered):
+        print(note)
+    bad: dict[tuple[str, str | None], list[str]] = {}
+    for record in ordered:
         if record.status != OK:
-            print(
-                f"{record.arm['name']}, seed {record.seed}: {record.status}: {record.reason}", file=sys.stderr
-            )
+            bad.setdefault((record.status, record.reason), []).append(f"{record.arm['name']}/{record.seed}")
+    for (status, reason), names in bad.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"{status}: {reason} ({names[0]}{more})", file=sys.stderr)
+    if path is not None:
+        print(f"wrote {path}; next: nnbench plot {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def measure_series(
 
     Args:
         timeout_s: a rank that is silent for so long in the middle of a training counts as failed.
-        keep: called on rank 0 with each record as soon as it is made.
+        keep: called with each record as soon as this rank knows it.
 
     Raises:
         ConfigError: GPUs are asked for, and there are fewer than ranks.
@@ -92,9 +92,12 @@ def measure_series(
     with joined(place, sizes, device=device, timeout_s=timeout_s) as world:
         work = _Work(world, data_folder)
         for task, seed in turns(tasks):
-            work.measure(task, seed)
-            if place.rank == 0:
-                keep(work.records[-1])
+            try:
+                work.measure(task, seed)
+            except KeyboardInterrupt:
+                keep(work.refusal(task, seed, "INTERRUPTED", "interrupted"))
+                raise
+            keep(work.records[-1])
     return Series(work.records, work.failure is not None, work.writer == place.rank)
 
 
@@ -112,12 +115,16 @@ class _Work:
         """Add the record of *task* under *seed*."""
         if task.arm.ranks > self._world.place.size:
             needs = f"needs {task.arm.ranks} ranks, this launch has {self._world.place.size}"
-            self.records.append(self._of(task).refusal(seed, "SKIPPED", needs))
+            self.records.append(self.refusal(task, seed, "SKIPPED", needs))
         elif self.failure is not None:
             why = f"not run, since {self.failure.reason}"
-            self.records.append(self._of(task).refusal(seed, "SKIPPED", why))
+            self.records.append(self.refusal(task, seed, "SKIPPED", why))
         else:
             self.records.append(self._measured(task, seed))
+
+    def refusal(self, task: Task, seed: int, status: str, reason: str) -> Record:
+        """The record of an arm that was not measured."""
+        return self._of(task).refusal(seed, status, reason)
 
     def _of(self, task: Task) -> Measurement:
         if task not in self._measurements:
@@ -159,4 +166,4 @@ class _Work:
                 self._world.tell(f"{key}/record", strict_dumps(record.to_json()))
             return record
         self.failure, self.writer = failure, failure.writer
-        return self._of(task).refusal(seed, "RANK_FAILED", failure.reason)
+        return self.refusal(task, seed, "RANK_FAILED", failure.reason)

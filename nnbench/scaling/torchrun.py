@@ -40,13 +40,14 @@ def launch(
     *,
     data_folder: Path | None = None,
     timeout_s: float = TIMEOUT_S,
-    progress: Callable[[int], object] = lambda done: None,
+    keep: Callable[[Record], object] = lambda record: None,
 ) -> list[Record]:
     """Measure *tasks* by one launch of *ranks* processes under torchrun, on a port that is free.
 
     Args:
         timeout_s: a rank that is silent for so long in the middle of a training counts as failed.
-        progress: called now and then with the number of records so far.
+        keep: called with each record, in the order of `turns`, soon after it is made. When this process is
+            interrupted (KeyboardInterrupt), the arm in flight is kept as INTERRUPTED, and there is no more.
 
     Returns:
         A record for each arm and seed. Where no rank is left to say what happened, the arm in flight is
@@ -56,12 +57,31 @@ def launch(
         request, answer, log = (Path(folder) / name for name in ("tasks.json", "records.jsonl", "log.txt"))
         write_atomic(request, strict_dumps([task.to_json() for task in tasks]))
         command = _command(request, answer, ranks, data_folder, timeout_s)
-        code = _run(command, log, lambda: progress(len(_lines(answer))))
-        text = log.read_text(encoding="utf-8", errors="replace")
-        lines = _lines(answer)
-    records = [record_from_json(strict_loads(line)) for line in lines]
-    lost = _lost(turns(tasks)[len(records) :], _who(text) or f"torchrun ended with {code}{_why(text)}")
-    return [_with_signal(record, text) for record in records] + lost
+        records: list[Record] = []
+
+        def look(*, last: bool = False) -> None:
+            for line in _lines(answer)[len(records) :]:
+                record = record_from_json(strict_loads(line))
+                if record.status == "RANK_FAILED" and not last:
+                    return  # what torchrun has seen of it is added at the end
+                records.append(_with_signal(record, log) if last else record)
+                keep(records[-1])
+
+        try:
+            code = _run(command, log, look)
+        except KeyboardInterrupt:
+            look(last=True)
+            for task, seed in turns(tasks)[len(records) :][:1]:
+                keep(
+                    Measurement(task.arm, scenario=task.scenario).refusal(seed, "INTERRUPTED", "interrupted")
+                )
+            raise
+        look(last=True)
+        reason = _who(log, ranks) or f"torchrun ended with {code}{_why(log)}"
+    for record in _lost(turns(tasks)[len(records) :], reason):
+        records.append(record)
+        keep(record)
+    return records
 
 
 def _command(
@@ -122,23 +142,29 @@ def _lost(rest: Sequence[tuple[Task, int]], reason: str) -> list[Record]:
     ]
 
 
-def _who(log: str) -> str:
-    """The rank that torchrun saw fail first, and its signal."""
-    found = _FIRST_FAILURE.search(log)
-    if found is None:
-        return ""
-    code = int(found[2])
-    return f"rank {found[1]} ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+def _who(log: Path, ranks: int) -> str:
+    """The rank that torchrun saw fail first, and how it ended."""
+    found = _FIRST_FAILURE.search(_text(log))
+    return f"rank {found[1]} of {ranks} ended unexpectedly ({_end_of(int(found[2]))})" if found else ""
 
 
-def _why(log: str) -> str:
+def _end_of(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _why(log: Path) -> str:
     """The first error in what torchrun and its ranks printed."""
-    found = re.search(r"^(?:\[rank\d+\]: )?([\w.]*(?:Error|Exception)\b.*)$", log, re.MULTILINE)
+    found = re.search(r"^(?:\[rank\d+\]: )?([\w.]*(?:Error|Exception)\b.*)$", _text(log), re.MULTILINE)
     return f": {found[1][:300]}" if found else ""
 
 
-def _with_signal(record: Record, log: str) -> Record:
-    """A killed rank's signal, which only torchrun has seen."""
-    if record.status == "RANK_FAILED" and "was killed" in str(record.reason) and _who(log):
-        return dataclasses.replace(record, reason=f"{record.reason}: {_who(log)}")
-    return record
+def _with_signal(record: Record, log: Path) -> Record:
+    """How a rank ended that said nothing, which only torchrun has seen."""
+    found = _FIRST_FAILURE.search(_text(log))
+    if found is None or record.status != "RANK_FAILED" or not str(record.reason).endswith("unexpectedly"):
+        return record
+    return dataclasses.replace(record, reason=f"{record.reason} ({_end_of(int(found[2]))})")
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
