@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -266,3 +268,11 @@ def test_the_notice_of_the_embedded_images_lies_beside_them() -> None:
     notice = fashion_mini.FILE.with_suffix(".LICENSE").read_text()
     assert "Copyright (c) 2017 Zalando SE, https://tech.zalando.com" in notice
     assert "WITHOUT WARRANTY OF ANY KIND" in notice
+
+
+def test_an_error_in_your_own_factory_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "my_data", types.SimpleNamespace(load=lambda folder: Dataset()))  # type: ignore[call-arg]
+    with pytest.raises(
+        DataError, match=r"data: my_data:load failed: TypeError: .*; it returns a nnbench\.data"
+    ):
+        load("my_data:load")

@@ -152,7 +152,7 @@ def test_a_failed_fetch_names_each_address_and_changes_nothing(case, there, serv
     with pytest.raises(DataError) as caught:
         fetch.fetch(name, tmp_path)
     message = str(caught.value)
-    assert message.startswith(f"{target}: expected a download, found {server.at}/bad/{target.name}: ")
+    assert message.startswith(f"{target}: expected a download, got none: {server.at}/bad/{target.name}: ")
     assert len(re.findall(re.escape(reason), message)) == 2
     assert f"; {server.at}/worse/{target.name}: " in message
     assert "fetch it elsewhere and put it there, or name a folder that has it with --data-dir" in message

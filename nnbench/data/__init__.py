@@ -9,7 +9,7 @@ import functools
 import inspect
 from pathlib import Path
 
-from nnbench.config import DATA_SETS, ConfigError, known_or_path, load_object
+from nnbench.config import DATA_SETS, ConfigError, NnbenchError, known_or_path, load_object
 from nnbench.data.dataset import DataError, DataMissing, Dataset, Split, content_sha256, copies
 
 __all__ = ["DataError", "DataMissing", "Dataset", "Split", "content_sha256", "copies", "load"]
@@ -35,7 +35,15 @@ def load(name: str, folder: Path | None = None) -> Dataset:
         inspect.signature(factory).bind(folder=folder)
     except TypeError as error:
         raise ConfigError(f"data: {path} must be callable as factory(folder=…): {error}") from error
-    dataset = factory(folder=folder)
+    try:
+        dataset = factory(folder=folder)
+    except NnbenchError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"data: {path} failed: {type(error).__name__}: {error}; it returns a nnbench.data.Dataset, of "
+            "which nnbench/data/xor.py is a short example"
+        ) from error
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"data: {path} returned {type(dataset).__name__}, expected nnbench.data.Dataset; "

@@ -119,7 +119,7 @@ def _bring(addresses: Sequence[str], temporary: Path, folder: Path, check: Calla
             return
         failures.append(f"{address}: {failure}")
     raise DataError(
-        f"{shown(folder / temporary.name)}: expected a download, found {'; '.join(failures)}; fetch it "
+        f"{shown(folder / temporary.name)}: expected a download, got none: {'; '.join(failures)}; fetch it "
         f"elsewhere and put it there, or name a folder that has it with --data-dir or {VARIABLE}"
     )
 

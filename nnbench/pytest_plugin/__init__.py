@@ -256,7 +256,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             if note := busy(records):
                 terminalreporter.write_line(note)
         for verdict in judge(scenario.claims, records, session.profile):
-            terminalreporter.write_line(f"  {verdict.verdict:9s}  {verdict.claim.text}")
+            terminalreporter.write_line(f"  {verdict.verdict:10s} {verdict.claim.text}")
             terminalreporter.write_line(f"             {verdict.reason}")
     if session.profile == "smoke":
         terminalreporter.write_line("\nsmoke proves that the code runs; it says nothing about the claims")
