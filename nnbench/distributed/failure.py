@@ -34,11 +34,13 @@ class Failure:
 
     Attributes:
         common: every rank failed by itself, and alike: the arm is at fault, and the ranks are well.
+        status: "RANK_FAILED"; "INTERRUPTED" where all were well and were asked to end; "CRASH" if common.
         reason: which ranks failed, and why as far as is known.
         writer: the lowest rank that is left: it writes what was measured.
     """
 
     common: bool
+    status: str
     reason: str
     writer: int
 
@@ -59,12 +61,13 @@ def failure_of(world: World, group: Group, key: str, error: Exception) -> Failur
         raise error
     guilty = {rank: text for rank, text in said.items() if text != "-"}
     if len(guilty) == len(said) == group.size:
-        return Failure(common=True, reason=own, writer=0)
+        return Failure(common=True, status="CRASH", reason=own, writer=0)
     silent = {rank: _silence(world, rank) for rank in members if rank not in said}
     names = [f"rank {rank} of {world.place.size} {text}" for rank, text in silent.items()]
     names += [f"rank {rank} of {world.place.size} failed: {text}" for rank, text in guilty.items()]
-    reason = "; ".join(names) or f"torchrun ended the job ({error})"
-    return Failure(common=False, reason=reason[:500], writer=min(said))
+    if not names:
+        return Failure(common=False, status="INTERRUPTED", reason="interrupted", writer=min(said))
+    return Failure(common=False, status="RANK_FAILED", reason="; ".join(names)[:500], writer=min(said))
 
 
 def _is_of_others(error: Exception) -> bool:

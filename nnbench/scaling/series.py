@@ -166,4 +166,4 @@ class _Work:
                 self._world.tell(f"{key}/record", strict_dumps(record.to_json()))
             return record
         self.failure, self.writer = failure, failure.writer
-        return self.refusal(task, seed, "RANK_FAILED", failure.reason)
+        return self.refusal(task, seed, failure.status, failure.reason)

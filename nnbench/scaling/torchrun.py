@@ -70,7 +70,7 @@ def launch(
         try:
             code = _run(command, log, look)
         except KeyboardInterrupt:
-            look(last=True)
+            look()
             for task, seed in turns(tasks)[len(records) :][:1]:
                 keep(
                     Measurement(task.arm, scenario=task.scenario).refusal(seed, "INTERRUPTED", "interrupted")
