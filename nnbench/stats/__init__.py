@@ -1,0 +1,38 @@
+"""Samples to centre, interval, test and verdict: pure functions, each with its source."""
+
+from nnbench.stats.convergence import LEARNS_ALIKE, LEARNS_WORSE, UNSETTLED, Convergence, convergence
+from nnbench.stats.intervals import (
+    Estimate,
+    binomial_error,
+    clopper_pearson,
+    interquartile_mean,
+    mean_interval,
+    median_with_misses,
+    paired_difference,
+    paired_ratio,
+    superiority,
+)
+from nnbench.stats.paired_blocks import (
+    BLOCKS_LEAST,
+    BLOCKS_SIGNED_RANK,
+    LESS,
+    MARGIN,
+    MORE,
+    OPEN,
+    SAME,
+    BlockRatio,
+    block_ratio,
+    blocks_needed,
+    decide,
+    holm,
+    resolution,
+)
+from nnbench.stats.series import Outliers, drifts, evenly, outliers
+
+__all__ = [
+    "BLOCKS_LEAST", "BLOCKS_SIGNED_RANK", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN",
+    "SAME", "UNSETTLED", "BlockRatio", "Convergence", "Estimate", "Outliers", "binomial_error", "block_ratio",
+    "blocks_needed", "clopper_pearson", "convergence", "decide", "drifts", "evenly", "holm",
+    "interquartile_mean", "mean_interval", "median_with_misses", "outliers", "paired_difference",
+    "paired_ratio", "resolution", "superiority",
+]  # fmt: skip
