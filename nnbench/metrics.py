@@ -15,7 +15,7 @@ class Metric:
         unit: as printed, after scaling; empty for a count.
         scale: multiply the recorded number by it to print it in *unit*.
         better: "higher", "lower", or None where neither is.
-        nature: "exact" (arithmetic), "learned" (varies with the seed), "timed", "memory".
+        nature: "exact" (arithmetic), "learned" (varies with the seed), "timed", "energy", "memory".
         margin: smallest difference that a claim takes for one, in the recorded number's unit.
     """
 
@@ -30,6 +30,9 @@ class Metric:
 
 _POINT = {"smoke": 0.01, "quick": 0.01, "full": 0.003}
 _LEARNED: dict[str, Any] = {"nature": "learned"}
+# Where a training step spends its time; with `other` they sum to the time of the train loop.
+PHASES = ("load", "copy", "forward", "backward", "optimizer", "communication", "other")
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -46,9 +49,35 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="target_s", label="time to target", unit="s", better="lower", nature="timed"),
         Metric(name="validation_s", label="validation time", unit="s", better="lower", nature="timed"),
         Metric(name="warmup_s", label="warm-up", unit="s", nature="timed"),
+        Metric(name="step_p50_s", label="median step", unit="ms", scale=1e3, better="lower", nature="timed"),
+        Metric(name="step_p90_s", label="step, 90 %", unit="ms", scale=1e3, better="lower", nature="timed"),
+        Metric(name="step_p99_s", label="step, 99 %", unit="ms", scale=1e3, better="lower", nature="timed"),
+        *(
+            Metric(name=f"{phase}_s", label=f"{phase} per step", unit="ms", scale=1e3, better="lower",
+                   nature="timed")
+            for phase in PHASES
+        ),
+        Metric(name="command_s", label="wall time", unit="s", better="lower", nature="timed"),
+        Metric(name="energy_j", label="energy", unit="J", better="lower", nature="energy"),
+        Metric(name="sample_j", label="energy per sample", unit="mJ", scale=1e3, better="lower",
+               nature="energy"),
+        Metric(name="flops_per_sample", label="FLOPs per sample", unit="MFLOP", scale=1e-6, better="lower"),
+        Metric(name="flops_per_s", label="arithmetic", unit="GFLOP/s", scale=1e-9, better="higher",
+               nature="timed"),
+        Metric(name="mfu", label="share of the matrix-product peak", unit="%", scale=100, better="higher",
+               nature="timed"),
         Metric(name="probe_s", label="probe time", unit="ms", scale=1e3, better="lower", nature="timed"),
         Metric(name="peak_bytes", label="peak memory", unit="MiB", scale=2**-20, better="lower",
                nature="memory"),
+        Metric(name="parameter_bytes", label="parameters", unit="MiB", scale=2**-20, better="lower"),
+        Metric(name="gradient_bytes", label="gradients", unit="MiB", scale=2**-20, better="lower"),
+        Metric(name="optimizer_bytes", label="optimizer state", unit="MiB", scale=2**-20, better="lower"),
+        Metric(name="activation_bytes", label="activations", unit="MiB", scale=2**-20, better="lower"),
+        Metric(name="rest_bytes", label="rest of the peak", unit="MiB", scale=2**-20, nature="memory"),
+        Metric(name="reserved_bytes", label="reserved by the allocator", unit="MiB", scale=2**-20,
+               better="lower", nature="memory"),
+        Metric(name="device_used_bytes", label="used on the device", unit="MiB", scale=2**-20,
+               better="lower", nature="memory"),
         Metric(name="parameters", label="parameters", better="lower"),
         Metric(name="receptive_field", label="receptive field", unit="px", better="higher"),
         Metric(name="layers", label="layers"),

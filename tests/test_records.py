@@ -37,6 +37,10 @@ FIELDS = {
         "scenario", "arm", "seed", "block", "status", "reason", "quality", "metrics", "missing", "curves",
         "samples", "weights_sha256", "data", "environment", "started_at", "schema_version",
     ),
+    2: (
+        "scenario", "arm", "seed", "block", "status", "reason", "quality", "metrics", "missing", "curves",
+        "samples", "weights_sha256", "data", "environment", "evidence", "started_at", "schema_version",
+    ),
 }  # fmt: skip
 
 
@@ -79,7 +83,7 @@ def test_a_changed_field_needs_a_new_schema_version():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"schema_version": 99}, StorageError, "record schema 99: this nnbench reads 1"),
+        ({"schema_version": 99}, StorageError, "record schema 99: this nnbench reads 1, 2"),
         ({"schema_version": None}, StorageError, "record schema None"),
         ({"sed": 3}, RecordError, "unknown key 'sed'; did you mean 'seed'"),
         ({"status": "FINE"}, RecordError, "status"),

@@ -1,0 +1,33 @@
+"""Records, their files, and the journal of a run."""
+
+from nnbench.records.files import (
+    read_record,
+    read_run,
+    strict_dumps,
+    strict_loads,
+    without_nan,
+    write_atomic,
+    write_record,
+    write_run,
+)
+from nnbench.records.journal import Entry, Journal
+from nnbench.records.record import (
+    OK,
+    QUALITY_FLAGS,
+    SAMPLES_MOST,
+    SCHEMA_HISTORY,
+    SCHEMA_VERSION,
+    STATUSES,
+    Record,
+    RecordError,
+    StorageError,
+    differences,
+    record_from_json,
+    record_id,
+)
+
+__all__ = [
+    "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "Entry", "Journal",
+    "Record", "RecordError", "StorageError", "differences", "read_record", "read_run", "record_from_json",
+    "record_id", "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
+]  # fmt: skip
