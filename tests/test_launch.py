@@ -44,8 +44,8 @@ def reason_of(records, status):
 
 
 def test_a_launch_measures_in_turns_what_all_ranks_agree_on():
-    tasks = [Task(FINE, "s", 2), Task(FINE.replace(ranks=2, name="two"), "s", 2),
-             Task(FINE.replace(ranks=4, name="four"), "s", 1)]  # fmt: skip
+    tasks = [Task(FINE, "s", tuple(range(2))), Task(FINE.replace(ranks=2, name="two"), "s", tuple(range(2))),
+             Task(FINE.replace(ranks=4, name="four"), "s", tuple(range(1)))]  # fmt: skip
     records = launch(tasks, 2)
     assert statuses(records) == [
         (task.arm.name, seed, "SKIPPED" if task.arm.ranks == 4 else OK) for task, seed in turns(tasks)
@@ -67,7 +67,7 @@ def test_a_launch_measures_in_turns_what_all_ranks_agree_on():
 
 
 def test_a_killed_rank_is_named_and_the_job_ends():
-    records = launch([Task(failing("killed"), "s", 2), Task(FINE, "s", 2)], 2)
+    records = launch([Task(failing("killed"), "s", tuple(range(2))), Task(FINE, "s", tuple(range(2)))], 2)
     failed = [record for record in records if record.status == "RANK_FAILED"]
     assert [record.reason for record in failed] == ["rank 1 of 2 ended unexpectedly (SIGKILL)"]
     assert failed[0].metrics == {}  # no timing
@@ -79,7 +79,9 @@ def test_a_killed_rank_is_named_and_the_job_ends():
 
 
 def test_an_error_of_one_rank_is_told_with_its_words_one_of_all_is_the_arms():
-    records = launch([Task(failing("everywhere"), "s", 1), Task(failing("raising"), "s", 1)], 2)
+    records = launch(
+        [Task(failing("everywhere"), "s", tuple(range(1))), Task(failing("raising"), "s", tuple(range(1)))], 2
+    )
     by_name = {record.arm["name"]: record for record in records}
     assert by_name["raising"].status == "RANK_FAILED"
     assert by_name["raising"].reason == "rank 1 of 2 failed: ValueError: rank 1 has had enough"
@@ -92,7 +94,7 @@ def test_an_error_of_one_rank_is_told_with_its_words_one_of_all_is_the_arms():
 
 def test_a_hanging_rank_is_named_after_the_time_out():
     start = time.monotonic()
-    records = launch([Task(failing("hanging"), "s", 1)], 2, timeout_s=5)
+    records = launch([Task(failing("hanging"), "s", tuple(range(1)))], 2, timeout_s=5)
     assert statuses(records) == [("hanging", 0, "RANK_FAILED")]
     assert records[0].reason == "rank 1 of 2 hangs"
     assert time.monotonic() - start < 90  # torchrun's own patience with the deaf is 30 s
@@ -100,7 +102,7 @@ def test_a_hanging_rank_is_named_after_the_time_out():
 
 
 def test_a_rank_that_ignores_sigterm_does_not_hide_who_was_killed():
-    records = launch([Task(failing("deaf"), "s", 1)], 2)
+    records = launch([Task(failing("deaf"), "s", tuple(range(1)))], 2)
     assert statuses(records) == [("deaf", 0, "RANK_FAILED")]
     assert records[0].reason == "rank 1 of 2 ended unexpectedly (SIGKILL)"
     assert left_over() == []
@@ -114,26 +116,26 @@ def test_the_default_port_may_be_taken():
             taken.listen()
         except OSError:
             pass  # somebody else has taken it
-        records = launch([Task(FINE, "s", 1)], 2)
+        records = launch([Task(FINE, "s", tuple(range(1)))], 2)
     assert statuses(records) == [("fine", 0, OK)]
 
 
 def test_a_launch_that_never_starts_says_why(monkeypatch):
     command = [sys.executable, "-c", "raise ImportError('no such wheel')"]
     monkeypatch.setattr("nnbench.scaling.torchrun._command", lambda *_: command)
-    records = launch([Task(FINE, "s", 2)], 1)
+    records = launch([Task(FINE, "s", tuple(range(2)))], 1)
     assert statuses(records) == [("fine", 0, "RANK_FAILED"), ("fine", 1, "SKIPPED")]
     assert records[0].reason == "torchrun ended with 1: ImportError: no such wheel"
 
 
 def test_tasks_travel_as_json():
-    task = Task(FINE.replace(ranks=2, batch_norm="global"), "s", 3)
+    task = Task(FINE.replace(ranks=2, batch_norm="global"), "s", tuple(range(3)))
     assert task_from_json(task.to_json()) == task
     assert task_from_json(task.to_json()).arm.id == task.arm.id
 
 
 def test_turns_are_drawn_anew_for_each_seed_and_alike_on_all_ranks():
-    tasks = [Task(FINE.replace(name=str(n)), "s", 3) for n in range(6)]
+    tasks = [Task(FINE.replace(name=str(n)), "s", tuple(range(3))) for n in range(6)]
     order = turns(tasks)
     assert order == turns(tasks)
     rounds = [[task.arm.name for task, seed in order if seed == wanted] for wanted in range(3)]

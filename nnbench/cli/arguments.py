@@ -80,6 +80,10 @@ class Progress:
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update()
 
+    def say(self, text: str) -> None:
+        """Show what is being done."""
+        self._bar.set_postfix_str(text)
+
     def reach(self, done: int, total: int) -> None:
         """*done* of *total* units are done."""
         self._bar.total = total

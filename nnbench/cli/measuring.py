@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,16 +16,25 @@ from nnbench.config import ConfigError
 
 if TYPE_CHECKING:
     from nnbench.records import Record
+    from nnbench.runner import Request
 
 
 def add_run(commands: Any) -> None:
     """`nnbench run`."""
     parser = command(
-        commands, "run", _run, "run bench files in a process of their own, into a run folder",
-        "nnbench run bench --profile smoke -o results/local/first",
+        commands, "run", _run, "run bench files in blocks, fresh processes that run every arm once",
+        "nnbench run bench --blocks 6 -o results/local/first",
     )  # fmt: skip
     add_paths(parser)
-    parser.add_argument("-o", "--out", type=Path, required=True, help="run folder; must hold no run yet")
+    parser.add_argument("-o", "--out", type=Path, help="run folder; must hold no run yet")
+    parser.add_argument("--blocks", type=int, default=1, metavar="N",
+                        help="blocks of the scenarios about time: a verdict needs 6")  # fmt: skip
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="run what is missing in that folder; it "
+                        "knows what it was asked for")  # fmt: skip
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that -o holds")
+    parser.add_argument("--max-minutes", type=float, metavar="M", help="begin no block that would end later")
+    parser.add_argument("--arm-timeout", type=float, default=3600.0, metavar="SECONDS",
+                        help="end an arm that takes longer; its record says TIMEOUT")  # fmt: skip
     for name in ("seeds", "threads"):
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{name} per arm")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N")
@@ -33,8 +43,33 @@ def add_run(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from nnbench.runner import Run, RunLock, read_request
+
+    if (arguments.out is None) == (arguments.resume is None):
+        raise ConfigError("-o: name the folder of a new run, or an old one's with --resume; not both")
+    folder = arguments.out or arguments.resume
+    if arguments.max_minutes is not None and not arguments.max_minutes > 0:
+        raise ConfigError(f"--max-minutes: expected a number above 0, got {arguments.max_minutes}")
+    request = read_request(folder) if arguments.resume else _request(arguments)
+    with RunLock(folder):
+        if arguments.resume is None:
+            _make_room(folder, overwrite=arguments.overwrite)
+            request.write(folder)
+        with Progress() as bar:
+            run = Run(request, folder, command=f"nnbench {shlex.join(sys.argv[1:])}",
+                      tell=lambda progress: _tell(bar, progress, request.blocks))  # fmt: skip
+            try:
+                outcome = run.run(arguments.max_minutes)
+            except (KeyboardInterrupt, SystemExit):
+                print(f"nnbench: what is done is kept; go on with: nnbench run --resume {folder}",
+                      file=sys.stderr)  # fmt: skip
+                raise
+    return _conclude(folder, outcome.stopped)
+
+
+def _request(arguments: argparse.Namespace) -> Request:
     from nnbench.catalog import load_scenarios
-    from nnbench.runner import run_block
+    from nnbench.runner import Request
 
     load_scenarios(arguments.paths)  # a mistake in a bench file is told before a process starts
     options = [f"--nnbench-profile={arguments.profile}"]
@@ -42,10 +77,56 @@ def _run(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, name)
         options += [] if value is None else [f"--nnbench-{name.replace('_', '-')}={value}"]
     options += ["-k", arguments.k] if arguments.k else []
-    code = run_block(arguments.paths, arguments.out, options)
-    if code == 0:
-        print(f"next: nnbench report {arguments.out} -o {arguments.out / 'report'}")
-    return {0: 0, 1: 1, 2: 130, 4: 2, 5: 2}.get(code, 5)
+    return Request(paths=tuple(map(str, arguments.paths)), blocks=arguments.blocks, options=tuple(options),
+                   arm_timeout_s=arguments.arm_timeout)  # fmt: skip
+
+
+def _make_room(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a run, or take away what the run has left there, and nothing else."""
+    from nnbench.records import StorageError
+    from nnbench.runner import clear
+
+    if (folder / "run.json").exists() or (folder / "records").exists():
+        if not overwrite:
+            raise ConfigError(
+                f"{folder} holds a run already; name another, go on with --resume, or --overwrite it"
+            )
+        try:
+            clear(folder)
+        except OSError as error:
+            raise StorageError(f"cannot clear {folder}: {error.strerror}; name another folder") from error
+
+
+def _tell(bar: Progress, progress: Any, blocks: int) -> None:
+    bar.reach(progress.done, progress.total)
+    left = "" if progress.left_s is None else f", {_minutes(progress.left_s)} left"
+    bar.say(f"block {progress.block + 1} of {blocks}{left}: {progress.doing}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"about {max(1, round(seconds / 60))} min" if seconds > 90 else f"about {seconds:.0f} s"
+
+
+def _conclude(folder: Path, stopped: str) -> int:
+    """Print tables, verdicts and where the time went; the exit code is 1 where an arm failed."""
+    from nnbench.findings import counts
+    from nnbench.records import Journal
+    from nnbench.results import read_results
+    from nnbench.runner import account
+    from nnbench.terminal import run_lines
+
+    run = read_results(folder)
+    count = counts(run.plan, run.records)
+    print("\n".join(run_lines(run.plan, run.records)).strip())
+    parts = [
+        f"{count[key]} {key}" for key in ("OK", "expected", "failed", "SKIPPED", "missing") if count[key]
+    ]
+    print(f"\n{count['planned']} planned = {' + '.join(parts)}")
+    print("\n".join(account(Journal(folder).entries(), run.records).lines()))
+    if stopped:
+        print(f"{stopped}; go on with: nnbench run --resume {folder}")
+    print(f"next: nnbench report {folder} -o {folder / 'report'}")
+    return 1 if count["failed"] else 0
 
 
 def add_tune(commands: Any) -> None:

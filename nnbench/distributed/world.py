@@ -7,7 +7,6 @@ a few times a second; a barrier would spin on a core that belongs to somebody el
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -24,9 +23,9 @@ import torch.distributed as dist
 from nnbench import devices
 from nnbench.config import ConfigError
 from nnbench.distributed.group import Group
+from nnbench.processes import die_with_parent
 
 _POLL_S = 0.05
-_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -187,9 +186,3 @@ def _device(place: Place, name: str) -> torch.device:
             "--device cpu"
         )
     return torch.device(device.type, place.local_rank)
-
-
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Have the kernel send this process signal *number* when its parent ends, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

@@ -22,8 +22,9 @@ import pytest
 
 from nnbench.config import Arm, NnbenchError, Probe
 from nnbench.pytest_plugin.launched import NOT_UNDER_TORCHRUN, needs_launch, silence
+from nnbench.pytest_plugin.options import OPTIONS
 from nnbench.pytest_plugin.rounds import Rounds, describe, fail_if_lost
-from nnbench.pytest_plugin.session import OPTIONS, SESSION, Session, own_scenario
+from nnbench.pytest_plugin.session import SESSION, Session, own_scenario
 
 if TYPE_CHECKING:
     from nnbench.claims import Scenario
@@ -78,8 +79,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("arm", names, ids=names, indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Mark what is ours; once pytest has selected (``-k``), write the plan and keep what is due."""
+    _mark(items)
+    yield
+    own = config.stash[SESSION]
+    own.select(items)
+    if not own.scenarios or config.option.collectonly:
+        return
+    own.open_run()  # run.json is written before the first arm
+    if own.is_block:
+        due = own.still_due(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in due])
+        items[:] = due
+
+
+def _mark(items: list[pytest.Item]) -> None:
     """pytest-benchmark's table is grouped by scenario; what torchrun must measure is set apart."""
     for item in items:
         if (name := own_scenario(item)) is None:
@@ -94,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """run.json is written before the first arm; the memory server begins its imports."""
+    """What one launch measures is known now; the memory server begins its imports."""
     own = session.config.stash[SESSION]
     if not own.scenarios or session.config.option.collectonly:
         return
@@ -103,16 +121,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any("train_benchmark" in _fixtures(item) for item in here):
         own.memory()
     own.make_json_folder()
-    if own.out is None:
-        return
-    from nnbench.records import write_run
-
-    if (own.out / "run.json").exists():
-        raise pytest.UsageError(f"--nnbench-out: {own.out} holds a run already; name another folder")
-    try:
-        write_run(own.out, own.plan())
-    except NnbenchError as error:
-        raise pytest.UsageError(f"--nnbench-out: {error}") from None
 
 
 def _fixtures(item: pytest.Item) -> tuple[str, ...]:
@@ -145,9 +153,10 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
         if needs_launch(scenario):
             return session.launched.tell(benchmark, scenario, arm)
         measurement = Measurement(
-            arm, scenario=scenario.name, data_folder=session.data_folder, memory=session.memory()
-        )
-        records = Rounds(session, measurement).run(benchmark, session.seeds_of(scenario))
+            arm, scenario=scenario.name, block=session.block, data_folder=session.data_folder,
+            memory=session.memory(),
+        )  # fmt: skip
+        records = Rounds(session, measurement).run(benchmark, session.due(scenario, arm))
         describe(benchmark, records)
         fail_if_lost(records, expected=arm.name in scenario.may_diverge)
         return records
@@ -164,8 +173,9 @@ def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
     scenario, _ = _scenario_of(request)
 
     def run(probe: Probe) -> Record:
+        session.begins(scenario.name, probe, 0)
         metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
-        record = session.keep(probe_record(probe, metrics, scenario=scenario.name))
+        record = session.keep(probe_record(probe, metrics, scenario=scenario.name, block=session.block))
         describe(benchmark, [record])
         return record
 
@@ -228,37 +238,15 @@ def pytest_benchmark_update_json(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """A table per scenario, and what the records say of its claims."""
+    """A table per scenario, and what the records say of its claims; the runner tells of all blocks."""
     session = config.stash[SESSION]
-    if not session.records:
+    if not session.records or session.is_block:
         return
     session.write_json_of_failures()
-    from tabulate import tabulate
-
-    from nnbench.claims import judge
-    from nnbench.efficiency import efficiencies, efficiency_rows
-    from nnbench.summary import busy, skipped, summarize
+    from nnbench.terminal import run_lines
 
     terminalreporter.section(f"nnbench, profile {session.profile}")
-    for scenario, arms in session.scenarios.values():
-        place = {arm.name: i for i, arm in enumerate(arms)}
-        records = [record for record in session.records if record.scenario == scenario.name]
-        records.sort(key=lambda record: (place.get(str(record.arm["name"]), 0), record.seed))
-        if not records:
-            continue
-        terminalreporter.write_line(f"\n{scenario.name}: {scenario.question}")
-        if why := skipped(records):
-            terminalreporter.write_line(f"  SKIPPED    {why}")
-            continue
-        terminalreporter.write_line(tabulate(summarize(records), headers="keys", disable_numparse=True))
-        if rows := efficiency_rows(efficiencies(records)):
-            terminalreporter.write_line("\n" + tabulate(rows, headers="keys", disable_numparse=True))
-            if note := busy(records):
-                terminalreporter.write_line(note)
-        for verdict in judge(scenario.claims, records, session.profile):
-            terminalreporter.write_line(f"  {verdict.verdict:10s} {verdict.claim.text}")
-            terminalreporter.write_line(f"             {verdict.reason}")
-    if session.profile == "smoke":
-        terminalreporter.write_line("\nsmoke proves that the code runs; it says nothing about the claims")
+    for line in run_lines(session.plan(), session.records):
+        terminalreporter.write_line(line)
     if session.out is not None:
         terminalreporter.write_line(f"\n{len(session.records)} records in {session.out}")

@@ -7,6 +7,7 @@ and the first of them measures for all. What the launch took is replayed to pyte
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,14 +87,26 @@ class Launched:
     def _measure(self, records: list[Record]) -> None:
         """Measure all that is planned, into *records*; each is kept as soon as it is made."""
         from nnbench.distributed import place_of
-        from nnbench.scaling import Task, capacity, launch, measure_series
+        from nnbench.scaling import Task, capacity, launch, measure_series, turns
 
         session = self._session
-        tasks = [Task(arm, of.name, len(session.seeds_of(of))) for of, arm in self._arms]
+        tasks = [
+            Task(arm, of.name, seeds, session.block)
+            for of, arm in self._arms
+            if (seeds := session.due(of, arm))
+        ]
         place = place_of()
+        waiting = iter(turns(tasks))
+
+        def next_begins() -> None:
+            for task, seed in islice(waiting, 1):
+                session.begins(str(task.scenario), task.arm, seed)
 
         def keep(record: Record) -> None:
             records.append(session.keep(record))
+            next_begins()
+
+        next_begins()
 
         if place is None:
             ranks = min(max(task.arm.ranks for task in tasks), capacity(tasks[0].arm.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ class Rounds:
         self._open: Round | None = None
         self.records: list[Record] = []
 
-    def run(self, benchmark: Any, seeds: range) -> list[Record]:
+    def run(self, benchmark: Any, seeds: Sequence[int]) -> list[Record]:
         waiting = iter(seeds)
         seed = seeds[0]
 
@@ -30,12 +31,15 @@ class Rounds:
             nonlocal seed
             self._close()
             seed = next(waiting)
+            self._session.begins(str(self._measurement.scenario), self._measurement.arm, seed)
             self._open = self._measurement.prepare(seed)
             return (self._open,), {}
 
         try:
             benchmark.pedantic(lambda round_: round_.run(), setup=setup, rounds=len(seeds), iterations=1)
             self._close()
+        except pytest.exit.Exception:
+            raise  # the records cannot be written
         except (Exception, KeyboardInterrupt) as error:
             self._open = None
             self._keep(self._measurement.failure(seed, error))

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import nnbench
-from nnbench.config import Arm, Probe
+from nnbench.config import Arm, NnbenchError, Probe
 from nnbench.pytest_plugin.launched import Launched, needs_launch, rank_under_torchrun
+from nnbench.pytest_plugin.options import PROFILE_DEFAULT, option, relative
 
 if TYPE_CHECKING:
     from nnbench.claims import Scenario
-    from nnbench.records import Record
+    from nnbench.records import Journal, Record
 
-PROFILE_DEFAULT = "quick"
-
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "profile": {"choices": ("smoke", "quick", "full"), "help": "how much work: smoke, quick (default), full"},
-    "seeds": {"type": int, "metavar": "N", "help": "seeds per arm (default: 1 smoke, 3 quick, 10 full)"},
-    "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
-    "threads": {"type": int, "metavar": "N", "help": "intra-op threads (default: what the arm says)"},
-    "data-dir": {
-        "metavar": "DIR",
-        "help": "folder with data sets; looked at before NNBENCH_DATA, the user's cache, /usr/share/datasets",
-    },
-    "out": {"metavar": "DIR", "help": "write run.json and durable records there; must hold no run yet"},
-}
-
-
-def option(config: pytest.Config, name: str) -> Any:
-    value = config.getoption(f"--nnbench-{name}")
-    if value is not None:
-        return value
-    text = config.getini(f"nnbench_{name.replace('-', '_')}")
-    if not text:
-        return None
-    try:
-        return OPTIONS[name].get("type", str)(text)
-    except ValueError:
-        raise pytest.UsageError(f"nnbench_{name} in the ini file: expected a number, got {text!r}") from None
+STORAGE_FAILED = 74  # exit code of a run whose records cannot be written
 
 
 class Session:
@@ -57,6 +34,9 @@ class Session:
         self.rank = rank_under_torchrun()
         self.writes = not self.rank
         self.out = None if out is None or self.rank else Path(out)
+        self.is_block = option(config, "block") is not None
+        self.block: int = option(config, "block") or 0
+        self.blocks: int = option(config, "blocks") or 1
         self.json_path: str | None = config.getoption("benchmark_json", None)
         self.data_folder = None if data_folder is None else Path(data_folder)
         self.scenarios: dict[str, tuple[Scenario, list[Arm | Probe]]] = {}
@@ -65,8 +45,12 @@ class Session:
         self.json_written = False
         self.launched = Launched(self)
         self._memory: Any = None
+        self._done: frozenset[str] = frozenset()
+        self._journal: Journal | None = None
         if self.seeds is not None and self.seeds < 1:
             raise pytest.UsageError(f"--nnbench-seeds: expected 1, 2, …, got {self.seeds}")
+        if self.is_block and self.out is None:
+            raise pytest.UsageError("--nnbench-block: a block writes into the run folder of --nnbench-out")
 
     def arms(self, scenario: Scenario, folder: Path) -> list[Arm | Probe]:
         """The arms of *scenario* as they will run here; remembered for the plan."""
@@ -88,13 +72,60 @@ class Session:
                 )
         return self.scenarios[scenario.name][1]
 
+    def select(self, items: Sequence[pytest.Item]) -> None:
+        """Plan only what pytest has selected: an arm that ``-k`` leaves out is not planned."""
+        chosen = {(own_scenario(item), arm_name(item)) for item in items if own_scenario(item) is not None}
+        for name, (scenario, arms) in list(self.scenarios.items()):
+            left = [arm for arm in arms if (name, arm.name) in chosen]
+            self.scenarios[name] = (scenario, left)
+            if not left:
+                del self.scenarios[name]
+
+    def open_run(self) -> None:
+        """Write run.json, or read the one that an earlier block has written, and what is done already.
+
+        Raises:
+            UsageError: the folder holds another run, or cannot be written to.
+        """
+        if self.out is None:
+            return
+        from nnbench.records import Journal, read_run, write_run
+
+        try:
+            if not (self.out / "run.json").exists():
+                write_run(self.out, self.plan())
+            elif not self.is_block:
+                raise pytest.UsageError(f"--nnbench-out: {self.out} holds a run already; name another folder")
+            elif _essence(read_run(self.out)) != _essence(self.plan()):
+                raise pytest.UsageError(
+                    f"{self.out}/run.json plans other arms than the bench files have now: start a new run"
+                )
+            self._done = done_in(self.out) if self.is_block else frozenset()
+        except NnbenchError as error:
+            raise pytest.UsageError(f"--nnbench-out: {error}") from None
+        if self.is_block:
+            self._journal = Journal(self.out)
+            self._journal.note("ready", self.block)
+
+    def still_due(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """The *items* of this block that have no record yet, in an order drawn anew for each block."""
+        others = [item for item in items if own_scenario(item) is None]
+        ours = [item for item in items if own_scenario(item) is not None]
+        due = [item for item in ours if self.due(*self.measured_by(item))]
+        random.Random(f"nnbench block {self.block}").shuffle(due)
+        return [*others, *due]
+
+    def measured_by(self, item: pytest.Item) -> tuple[Scenario, Arm | Probe]:
+        """Scenario and arm of an *item* that is one of nnbench's."""
+        scenario, arms = self.scenarios[str(own_scenario(item))]
+        wanted = arm_name(item)
+        return scenario, next(arm for arm in arms if arm.name == wanted)
+
     def plan_launch(self, item: pytest.Item) -> bool:
         """Whether one launch measures the arm of *item* with its like; the launch then knows of it."""
-        scenario, arms = self.scenarios[str(own_scenario(item))]
-        if not needs_launch(scenario):
+        scenario, arm = self.measured_by(item)
+        if not needs_launch(scenario) or not isinstance(arm, Arm):
             return False
-        wanted = item.callspec.params["arm"]  # type: ignore[attr-defined]
-        arm = next(arm for arm in arms if isinstance(arm, Arm) and arm.name == wanted)
         self.launched.plan(scenario, arm)
         return True
 
@@ -104,17 +135,26 @@ class Session:
 
         ranks = os.environ.get("WORLD_SIZE")
         start = f"torchrun --standalone --nproc-per-node={ranks} -m pytest" if ranks else "pytest"
-        command = shlex.join([*start.split(), *map(_relative, self.config.invocation_params.args)])
-        return run_plan(
+        command = shlex.join([*start.split(), *map(relative, self.config.invocation_params.args)])
+        plan = run_plan(
             [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
-            profile=self.profile, command=command, version=nnbench.__version__, seeds=self.seeds,
+            profile=self.profile, command=os.environ.get("NNBENCH_COMMAND") or command,
+            version=nnbench.__version__, seeds=self.seeds,
         )  # fmt: skip
+        return {**plan, "blocks": self.blocks}
 
-    def seeds_of(self, scenario: Scenario) -> range:
-        """The seeds of each arm that learns; an exact scenario needs one."""
+    def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
+        """The seeds under which *arm* runs in this block, without those that have left a record already."""
         from nnbench.claims import SEEDS
+        from nnbench.records import record_id
+        from nnbench.work import seeds_in
 
-        return range(1 if scenario.repeat == "once" else self.seeds or SEEDS[self.profile])
+        seeds = seeds_in(
+            scenario.repeat, arm.kind, block=self.block, blocks=self.blocks,
+            seeds=self.seeds or SEEDS[self.profile],
+        )  # fmt: skip
+        what = {"name": arm.name, "id": arm.id}
+        return tuple(s for s in seeds if record_id(scenario.name, what, s, self.block) not in self._done)
 
     def to_json(self) -> dict[str, Any]:
         """The plan, what became of each test, and the records."""
@@ -147,20 +187,34 @@ class Session:
             content = {"benchmarks": [], "machine_info": {}, "commit_info": {}, "nnbench": self.to_json()}
             write_atomic(Path(path), strict_dumps(without_nan(content)) + "\n")
 
+    def begins(self, scenario: str, arm: Arm | Probe, seed: int) -> None:
+        """Note in the journal of the run that *arm* begins, so that a death in it has a name."""
+        if self._journal is not None:
+            self._journal.begins(scenario, {"name": arm.name, "id": arm.id}, seed, self.block)
+
     def keep(self, record: Record) -> Record:
-        """Keep *record*, on disk too where a folder was given."""
+        """Keep *record*, on disk too where a folder was given.
+
+        Raises:
+            pytest.exit.Exception: it cannot be written; going on would measure for nothing.
+        """
         from nnbench.records import write_record
 
         self.records.append(record)
-        if self.out is not None:
-            write_record(self.out, record)
+        try:
+            if self.out is not None:
+                write_record(self.out, record)
+            if self._journal is not None:
+                self._journal.note("record", self.block, id=record.id)
+        except NnbenchError as error:
+            pytest.exit(str(error), returncode=STORAGE_FAILED)
         return record
 
     def memory(self) -> Any:
-        """The server of the memory pass, started on first use."""
+        """The server of the memory pass, started on first use; None in later blocks: once a run suffices."""
         from nnbench.meters.memory import MemoryServer
 
-        if self._memory is None:
+        if self._memory is None and not self.block:
             self._memory = MemoryServer()
         return self._memory
 
@@ -180,9 +234,20 @@ def own_scenario(item: pytest.Item) -> str | None:
     return name if ours else None
 
 
-def _relative(argument: object) -> str:
-    """A command-line argument without this machine's folders."""
-    text = str(argument)
-    for folder, short in ((str(Path.cwd()) + "/", ""), (str(Path.home()), "~")):
-        text = text.replace(folder, short)
-    return text
+def arm_name(item: pytest.Item) -> str:
+    """Name of the arm that an *item* of nnbench's measures."""
+    return str(item.callspec.params["arm"])  # type: ignore[attr-defined]
+
+
+def done_in(folder: Path) -> frozenset[str]:
+    """Ids of the work in *folder* that need not be done again; what was interrupted must."""
+    from nnbench.records import read_record
+
+    records = [read_record(path) for path in (folder / "records").glob("*.json")]
+    return frozenset(record.id for record in records if record.status != "INTERRUPTED")
+
+
+def _essence(plan: dict[str, Any]) -> dict[str, Any]:
+    """What two blocks of one run must have in common."""
+    arms = {s["name"]: [(arm["name"], arm["id"]) for arm in s["arms"]] for s in plan["scenarios"]}
+    return {"arms": arms, **{key: plan.get(key) for key in ("profile", "seeds", "blocks")}}

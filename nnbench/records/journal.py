@@ -42,6 +42,8 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._read_bytes = 0
+        self._entries: list[Entry] = []
 
     def note(self, event: str, block: int, **more: Any) -> None:
         """Append a line, durably.
@@ -69,15 +71,20 @@ class Journal:
         self.note("arm", block, id=record_id(scenario, arm, seed, block), **what)
 
     def entries(self) -> list[Entry]:
-        """All whole lines, in order; none where there is no journal."""
+        """All whole lines, in order; none where there is no journal. Only what is new is read."""
         try:
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with self._path.open("rb") as file:
+                file.seek(self._read_bytes)
+                new = file.read()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise StorageError(f"cannot read {self._path}: {error.strerror}") from error
-        found = [_entry(line) for line in lines if line]
-        return [entry for entry in found if entry is not None]
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read_bytes += len(whole)
+        found = [_entry(line) for line in whole.decode(errors="replace").splitlines() if line]
+        self._entries += [entry for entry in found if entry is not None]
+        return self._entries
 
     def in_flight(self) -> Entry | None:
         """The arm that began last and has no record yet; None where there is none."""

@@ -130,7 +130,9 @@ def _series(arguments: argparse.Namespace, place: Place | None) -> int:
     size = (arguments.processes or capacity(base.device)) if place is None else place.size
     scenario = scenario_of(base, size)
     tasks = [
-        Task(arm, scenario.name, arguments.seeds) for arm in scenario.arms["quick"] if isinstance(arm, Arm)
+        Task(arm, scenario.name, tuple(range(arguments.seeds)))
+        for arm in scenario.arms["quick"]
+        if isinstance(arm, Arm)
     ]
     _check(tasks, arguments.data_dir)
     first = place is None or place.rank == 0

@@ -24,22 +24,23 @@ _LONGEST_ARM_S = 7 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Task:
-    """An arm to be measured under the seeds 0 to *seeds* - 1."""
+    """An arm to be measured under *seeds*, in one block."""
 
     arm: Arm
     scenario: str | None = None
-    seeds: int = 1
+    seeds: tuple[int, ...] = (0,)
+    block: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which `task_from_json` makes it again."""
         values = {"name": self.arm.name, **self.arm.config()}
         del values["kind"]
-        return {"arm": values, "scenario": self.scenario, "seeds": self.seeds}
+        return {"arm": values, "scenario": self.scenario, "seeds": list(self.seeds), "block": self.block}
 
 
 def task_from_json(values: dict[str, Any]) -> Task:
     """The task of which `Task.to_json` gave the *values*."""
-    return Task(arm_from(values["arm"]), values["scenario"], values["seeds"])
+    return Task(arm_from(values["arm"]), values["scenario"], tuple(values["seeds"]), values["block"])
 
 
 def turns(tasks: Sequence[Task]) -> list[tuple[Task, int]]:
@@ -48,8 +49,8 @@ def turns(tasks: Sequence[Task]) -> list[tuple[Task, int]]:
     The order is drawn anew for each seed, from text: the same for all ranks, whatever their hash seed.
     """
     order: list[tuple[Task, int]] = []
-    for seed in range(max((task.seeds for task in tasks), default=0)):
-        due = [task for task in tasks if seed < task.seeds]
+    for seed in sorted({seed for task in tasks for seed in task.seeds}):
+        due = [task for task in tasks if seed in task.seeds]
         order += [(task, seed) for task in random.Random(f"nnbench scaling {seed}").sample(due, len(due))]
     return order
 
@@ -130,7 +131,7 @@ class _Work:
         if task not in self._measurements:
             group = self._world.groups.get(task.arm.ranks) or Group()
             self._measurements[task] = Measurement(
-                task.arm, scenario=task.scenario, data_folder=self._data_folder, group=group
+                task.arm, scenario=task.scenario, block=task.block, data_folder=self._data_folder, group=group
             )
         return self._measurements[task]
 

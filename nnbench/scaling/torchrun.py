@@ -17,7 +17,7 @@ import torch
 
 from nnbench import devices
 from nnbench.benchmarking import Measurement
-from nnbench.distributed import die_with_parent
+from nnbench.processes import child_environment, die_with_parent
 from nnbench.records import Record, record_from_json, strict_dumps, strict_loads, write_atomic
 from nnbench.scaling.series import TIMEOUT_S, Task, turns
 
@@ -72,9 +72,7 @@ def launch(
         except KeyboardInterrupt:
             look()
             for task, seed in turns(tasks)[len(records) :][:1]:
-                keep(
-                    Measurement(task.arm, scenario=task.scenario).refusal(seed, "INTERRUPTED", "interrupted")
-                )
+                keep(_of(task).refusal(seed, "INTERRUPTED", "interrupted"))
             raise
         look(last=True)
         reason = _who(log, ranks) or f"torchrun ended with {code}{_why(log)}"
@@ -82,6 +80,10 @@ def launch(
         records.append(record)
         keep(record)
     return records
+
+
+def _of(task: Task) -> Measurement:
+    return Measurement(task.arm, scenario=task.scenario, block=task.block)
 
 
 def _command(
@@ -103,9 +105,7 @@ def _lines(answer: Path) -> list[str]:
 
 def _run(command: Sequence[str], log: Path, look: Callable[[], object]) -> int:
     """Run torchrun to its end, calling *look* now and then; it does not outlive this process."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-    # Spinning threads of two processes on the same cores slow each other up to ten times.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment = child_environment()
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         environment.pop(name, None)
     with log.open("wb") as file:
@@ -135,7 +135,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _lost(rest: Sequence[tuple[Task, int]], reason: str) -> list[Record]:
     return [
-        Measurement(task.arm, scenario=task.scenario).refusal(
+        _of(task).refusal(
             seed, *(("SKIPPED", f"not run, since {reason}") if place else ("RANK_FAILED", reason))
         )
         for place, (task, seed) in enumerate(rest)

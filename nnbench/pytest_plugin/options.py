@@ -1,0 +1,49 @@
+"""The options of the plugin, each an ini key too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROFILE_DEFAULT = "quick"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "profile": {"choices": ("smoke", "quick", "full"), "help": "how much work: smoke, quick (default), full"},
+    "seeds": {"type": int, "metavar": "N", "help": "seeds per arm (default: 1 smoke, 6 quick, 10 full)"},
+    "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
+    "threads": {"type": int, "metavar": "N", "help": "intra-op threads (default: what the arm says)"},
+    "data-dir": {
+        "metavar": "DIR",
+        "help": "folder with data sets; looked at before NNBENCH_DATA, the user's cache, /usr/share/datasets",
+    },
+    "out": {"metavar": "DIR", "help": "write run.json and durable records there; must hold no run yet"},
+    "block": {
+        "type": int,
+        "metavar": "I",
+        "help": "be block I (0, 1, …) of a run: what `nnbench run` asks for",
+    },
+    "blocks": {"type": int, "metavar": "N", "help": "number of blocks of that run"},
+}
+
+
+def option(config: pytest.Config, name: str) -> Any:
+    value = config.getoption(f"--nnbench-{name}")
+    if value is not None:
+        return value
+    text = config.getini(f"nnbench_{name.replace('-', '_')}")
+    if not text:
+        return None
+    try:
+        return OPTIONS[name].get("type", str)(text)
+    except ValueError:
+        raise pytest.UsageError(f"nnbench_{name} in the ini file: expected a number, got {text!r}") from None
+
+
+def relative(argument: object) -> str:
+    """A command-line argument without this machine's folders."""
+    text = str(argument)
+    for folder, short in ((str(Path.cwd()) + "/", ""), (str(Path.home()), "~")):
+        text = text.replace(folder, short)
+    return text

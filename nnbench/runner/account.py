@@ -1,0 +1,100 @@
+"""Where the time of a run went, from its journal and its records."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnbench.records import Entry, Record
+from nnbench.work import Work
+
+
+def remaining_s(work: Sequence[Work], entries: Sequence[Entry]) -> float | None:
+    """Seconds that the *work* without a record will take, as each arm has taken; None before the first."""
+    began: dict[str, Entry] = {}
+    took: dict[tuple[str, str], list[float]] = {}
+    done = set()
+    for entry in entries:
+        name = str(entry.more.get("id"))
+        if entry.event == "arm":
+            began[name] = entry
+        elif entry.event == "record":
+            done.add(name)
+            if (arm := began.get(name)) is not None:
+                key = (str(arm.more["scenario"]), str(arm.more["arm"]))
+                took.setdefault(key, []).append(entry.clock_s - arm.clock_s)
+    if not took:
+        return None
+    by_arm = {key: statistics.median(times) for key, times in took.items()}
+    mean = statistics.fmean(by_arm.values())
+    left = [each for each in work if each.id not in done]
+    starts = _starts(entries)
+    start_s = statistics.median(starts) * max(0, len({each.block for each in left}) - 1) if starts else 0.0
+    return start_s + sum(by_arm.get((each.scenario, str(each.arm["name"])), mean) for each in left)
+
+
+def _starts(entries: Sequence[Entry]) -> list[float]:
+    """Seconds from each process's start to its being ready."""
+    found, start = [], None
+    for entry in entries:
+        if entry.event == "block":
+            start = entry.clock_s
+        elif entry.event == "ready" and start is not None:
+            found.append(entry.clock_s - start)
+            start = None
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Seconds of a run, by what they went to.
+
+    Attributes:
+        wall_s: from the first process's start to the last one's end, without pauses before a resume.
+        training_s: train and validation loops of all records.
+        starts_s: starts of processes, imports, collection, and their ends.
+        rest_s: all else: warm-up, memory pass, data, models, records.
+    """
+
+    blocks: int
+    wall_s: float
+    training_s: float
+    starts_s: float
+
+    @property
+    def rest_s(self) -> float:
+        """What is neither training nor start."""
+        return self.wall_s - self.training_s - self.starts_s
+
+    def lines(self) -> list[str]:
+        """The account as a person reads it."""
+        share = (self.wall_s - self.starts_s) / self.training_s if self.training_s else float("nan")
+        return [
+            f"{self.blocks} block{'s' if self.blocks != 1 else ''} in {self.wall_s:.0f} s: training and "
+            f"validation {self.training_s:.0f} s, warm-up, memory pass and records {self.rest_s:.0f} s "
+            f"({share:.2f} of the training in all); process starts, imports and ends {self.starts_s:.0f} s, "
+            f"{self.starts_s / max(1, self.blocks):.1f} s a block"
+        ]
+
+
+def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
+    """The account of a run, from all *entries* of its journal."""
+    wall_s = ends_s = 0.0
+    start = last = None
+    for entry in entries:
+        if entry.event == "block":
+            start, last = entry.clock_s, None
+        elif entry.event == "record":
+            last = entry.clock_s
+        elif entry.event == "end" and start is not None:
+            wall_s += entry.clock_s - start
+            ends_s += entry.clock_s - last if last is not None else 0.0
+            start = None
+    spent = [
+        float(record.metrics.get(name) or 0) for record in records for name in ("train_s", "validation_s")
+    ]
+    blocks = len({entry.block for entry in entries if entry.event == "block"})
+    return Account(
+        blocks=blocks, wall_s=wall_s, training_s=sum(spent), starts_s=ends_s + sum(_starts(entries))
+    )

@@ -1,0 +1,54 @@
+"""What a person reads at the end of a run: a table per scenario, and what the records say of its claims."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from nnbench.efficiency import efficiencies, efficiency_rows
+from nnbench.findings import verdict_rows
+from nnbench.records import Record
+from nnbench.summary import busy, skipped, summarize
+
+_WIDTH = 110
+
+
+def run_lines(plan: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
+    """The lines of all scenarios of *plan* that have records."""
+    found = []
+    profile = str(plan["profile"])
+    for scenario in plan["scenarios"]:
+        mine = _in_order(scenario, [r for r in records if r.scenario == scenario["name"]])
+        if mine:
+            found += ["", *scenario_lines(scenario, mine, profile)]
+    if profile == "smoke":
+        found += ["", "smoke proves that the code runs; it says nothing about the claims"]
+    return found
+
+
+def _in_order(scenario: Mapping[str, Any], records: Sequence[Record]) -> list[Record]:
+    place = {arm["name"]: i for i, arm in enumerate(scenario["arms"])}
+    return sorted(records, key=lambda r: (place.get(str(r.arm["name"]), len(place)), r.block, r.seed))
+
+
+def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profile: str) -> list[str]:
+    """Question, table, efficiencies and verdicts of one *scenario*, as its plan has it."""
+    lines = [f"{scenario['name']}: {scenario['question']}"]
+    if why := skipped(records):
+        return [*lines, f"  SKIPPED    {why}"]
+    lines += _table(summarize(records))
+    if rows := efficiency_rows(efficiencies(records)):
+        lines += ["", *_table(rows)]
+    if note := busy(records):
+        lines.append(note)
+    for row in verdict_rows(records, scenario, profile):
+        lines.append(f"  {row['verdict']:10s} {row['claim']}")
+        lines += textwrap.wrap(row["reason"], _WIDTH, initial_indent=" " * 13, subsequent_indent=" " * 13)
+    return lines
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    return tabulate([dict(row) for row in rows], headers="keys", disable_numparse=True).splitlines()
