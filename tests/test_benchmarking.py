@@ -5,7 +5,8 @@ import torch
 
 from fakes import FakeClock
 from nnbench import Arm, Probe, fit, measure
-from nnbench.benchmarking import Measurement, _status, run_probe
+from nnbench.benchmarking import Measurement, run_probe
+from nnbench.benchmarking.failures import status_of as _status
 from nnbench.config import ConfigError
 from nnbench.data import DataError
 from nnbench.devices import DeviceMissing
@@ -83,7 +84,7 @@ def test_a_training_that_breaks_in_its_last_step_is_a_record_too():
 
 def test_a_clock_that_goes_back_costs_the_times_but_not_the_accuracy():
     record = record_of(SMALL, clock=FakeClock(tick_ns=-(10**6)))
-    assert record.quality == ("CLOCK",)
+    assert "CLOCK" in record.quality
     assert record.metrics["train_s"] is None
     assert record.metrics["validation_accuracy"] is not None
 

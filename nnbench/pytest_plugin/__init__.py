@@ -121,6 +121,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any("train_benchmark" in _fixtures(item) for item in here):
         own.memory()
     own.make_json_folder()
+    own.ready(trains=bool(here))
 
 
 def _fixtures(item: pytest.Item) -> tuple[str, ...]:
@@ -167,15 +168,20 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
 @pytest.fixture
 def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[Probe], Record]:
     """``probe_benchmark(arm)``: call the probe a few times, and return the record of its metrics."""
-    from nnbench.benchmarking import probe_record, run_probe
+    from nnbench.benchmarking import probe_failure, probe_record, run_probe
 
     session = request.config.stash[SESSION]
     scenario, _ = _scenario_of(request)
 
     def run(probe: Probe) -> Record:
         session.begins(scenario.name, probe, 0)
-        metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
-        record = session.keep(probe_record(probe, metrics, scenario=scenario.name, block=session.block))
+        where: dict[str, Any] = {"scenario": scenario.name, "block": session.block}
+        try:
+            metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
+        except Exception as error:
+            session.keep(probe_failure(probe, error, **where))
+            raise
+        record = session.keep(probe_record(probe, metrics, **where))
         describe(benchmark, [record])
         return record
 

@@ -6,6 +6,7 @@ import os
 import random
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,14 @@ class Session:
             raise pytest.UsageError(f"--nnbench-out: {error}") from None
         if self.is_block:
             self._journal = Journal(self.out)
+
+    def ready(self, *, trains: bool) -> None:
+        """Import what the first arm would import, so that no arm pays for it, and tell the journal."""
+        if trains:
+            import torch._dynamo  # noqa: F401 - every optimizer does, at its first step
+
+            import nnbench.benchmarking  # noqa: F401
+        if self._journal is not None:
             self._journal.note("ready", self.block)
 
     def still_due(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -200,6 +209,8 @@ class Session:
         """
         from nnbench.records import write_record
 
+        # where in its block an arm ran: an effect of the order would show by it
+        record = replace(record, evidence={**record.evidence, "position": len(self.records)})
         self.records.append(record)
         try:
             if self.out is not None:

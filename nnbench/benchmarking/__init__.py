@@ -1,0 +1,28 @@
+"""Measure one arm: the one road that pytest, torchrun and the command line share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnbench.benchmarking.measurement import Measurement, Round, arm_json
+from nnbench.benchmarking.probes import probe_failure, probe_record, run_probe
+from nnbench.config import Arm, Probe
+from nnbench.meters.memory import MemoryServer
+from nnbench.records import Record
+
+__all__ = ["Measurement", "Round", "arm_json", "measure", "probe_failure", "probe_record", "run_probe"]
+
+
+def measure(
+    arm: Arm | Probe, seed: int = 0, *, data_folder: Path | None = None, memory: bool = True
+) -> Record:
+    """Measure *arm* under *seed*: the same training as `fit`, observed, as one record.
+
+    Raises nothing for a training that fails: the record's status and reason say what happened.
+    """
+    if isinstance(arm, Probe):
+        return probe_record(arm, run_probe(arm), scenario=None)
+    if not memory:
+        return Measurement(arm, data_folder=data_folder).record(seed)
+    with MemoryServer() as server:
+        return Measurement(arm, data_folder=data_folder, memory=server).record(seed)
