@@ -183,7 +183,7 @@ class Round:
         missing = {} if peak.reason is None else {"peak_bytes": peak.reason}
         metrics.update(readings.learned(history))
         metrics.update(readings.times(history, watch))
-        self._add_energy(metrics, missing)
+        self._add_energy(metrics, missing, history.samples)
         if arm.target_accuracy is not None:
             metrics["target_s"], reason = readings.target_s(history, watch, arm.target_accuracy)
             missing.update({"target_s": reason} if reason else {})
@@ -191,19 +191,18 @@ class Round:
         missing.update({name: missing.get(name, why) for name, value in metrics.items() if value is None})
         return metrics, missing
 
-    def _add_energy(self, metrics: dict[str, Any], missing: dict[str, str]) -> None:
-        """Joules of train and validation loops; left out where this machine has no counter at all."""
-        energy, history = self._energy, self._history
-        if (
-            energy is None
-            or history is None
-            or (energy.energy_j is None and self._measurement.group.size > 1)
-        ):
+    def _add_energy(self, metrics: dict[str, Any], missing: dict[str, str], samples: int) -> None:
+        """Joules of train and validation loops, of all ranks."""
+        found: list[Energy | None] = self._measurement.group.gather(self._energy)
+        joules = [energy.energy_j for energy in found if energy is not None and energy.energy_j is not None]
+        if len(joules) < len(found):
+            reason = next((e.reason for e in found if e is not None and e.reason), "not measured")
+            metrics.update(energy_j=None, sample_j=None)
+            missing.update(energy_j=str(reason), sample_j=str(reason))
             return
-        metrics["energy_j"] = energy.energy_j
-        metrics["sample_j"] = None if energy.energy_j is None else energy.energy_j / max(1, history.samples)
-        if energy.reason:
-            missing.update(energy_j=energy.reason, sample_j=energy.reason)
+        # each GPU has its counter; the packages' is the machine's, and every rank has read the same
+        total = sum(joules) if devices.is_asynchronous(self._training.device) else max(joules)
+        metrics.update(energy_j=total, sample_j=total / max(1, samples))
 
 
 def arm_json(arm: Arm | Probe) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class _Column:
 
     Attributes:
         values: arm -> one number per record, in the unit of print.
-        ends: arm -> 95 % t interval of what is learned; of time and memory one block gives none.
+        ends: arm -> 95 % interval, see `Subject.interval`; of time and memory one block gives none.
         low, high: limits; between *last*, the largest number, and *high* there is room for texts.
     """
 
@@ -58,6 +58,8 @@ class _Column:
         if arm not in self.ends:
             return text
         low, high = self.ends[arm]
+        if metric(self.name).nature != "learned":
+            return text  # an interval of order statistics is not symmetric: it is drawn, not written
         return f"{text} ±{style.amount(self.name, (high - low) / 2)}"
 
 
@@ -71,7 +73,8 @@ def overview(subject: Subject) -> Drawing:
     height = len(rows) * (0.28 + 0.17 * lines) + 1.15
     read = style.seeds_text(subject) if "validation_accuracy" in names else ""
     if read and subject.seeds > 1:
-        read += ", a small dot each; accuracy: mean with 95 % t interval, time and memory: median"
+        times = _of_blocks(subject.done["block"].nunique())
+        read += f", a small dot each; accuracy: mean with 95 % t interval, time {times}, memory: median"
     figure = style.canvas(subject, height, title=str(subject.plan["question"]), how_to_read=read)
     shares = [1.4 if name == "validation_accuracy" else 1.0 for name in names] or [1.0]
     axes = figure.subplots(1, len(shares), sharey=True, squeeze=False, width_ratios=shares)[0]
@@ -96,6 +99,10 @@ def overview(subject: Subject) -> Drawing:
     return figure
 
 
+def _of_blocks(blocks: int) -> str:
+    return f"(over {blocks} blocks): median with 95 % interval" if blocks > 1 else "(one block): median"
+
+
 def _row_text(subject: Subject, arm: str) -> str:
     lines = style.wrap_name(arm, 2.3, TEXT_PT)
     trouble = subject.trouble(arm)
@@ -107,14 +114,12 @@ def _row_text(subject: Subject, arm: str) -> str:
 def _column(subject: Subject, name: str, width_in: float) -> _Column:
     """Metric *name* with limits that leave room for the texts in a panel of *width_in*."""
     values = {arm: found for arm in subject.arms if (found := subject.values(arm, name))}
-    ends = {}
-    if metric(name).nature == "learned":
-        estimates = {arm: mean_interval(found) for arm, found in values.items()}
-        ends = {
-            arm: (of.low, of.high)
-            for arm, of in estimates.items()
-            if of.low is not None and of.high is not None
-        }
+    intervals = {arm: subject.interval(arm, name) for arm in values}
+    ends = {
+        arm: (of.low, of.high)
+        for arm, of in intervals.items()
+        if of and of.low is not None and of.high is not None
+    }
     column = _Column(name, values, ends, False, 0.0, 0.0, 0.0)
     least = min(column.reach(arm)[0] for arm in values)
     most = max(column.reach(arm)[1] for arm in values)
@@ -217,8 +222,7 @@ def _numbers(subject: Subject, names: Sequence[str]) -> pd.DataFrame:
             if values:
                 head = style.axis_label(metric(name))
                 row[head] = style.centre(name, values)
-                if metric(name).nature == "learned":
-                    of = mean_interval(values)
+                if (of := subject.interval(arm, name)) is not None:
                     row.update({f"{head} low": of.low, f"{head} high": of.high, "n": of.n})
         rows.append(row)
     return pd.DataFrame(rows)

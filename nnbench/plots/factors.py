@@ -30,7 +30,8 @@ def by_factor(subject: Subject) -> Drawing:
     series = _series(subject, factor, places)
     rows = -(-len(names) // 2)
     read = (
-        f"{subject.seeds} seeds, a dot each; line through the means, of time and memory the medians."
+        f"{subject.seeds} seeds, a dot each; line through the means, of time and memory the medians; bars: "
+        "95 % intervals, of the accuracy over seeds, of times over blocks."
         if subject.seeds > 1
         else "1 seed."
     )
@@ -142,6 +143,9 @@ def _panel(
             sns.scatterplot(x=list(xs), y=list(ys), ax=axis, s=24, color=look.colour, alpha=0.6, linewidth=0)
         xs_mean = [x for x, _ in points]
         means = [style.centre(name, values) for _, values in points]
+        for x, bar in [(places[arm], subject.interval(arm, name)) for arm in arms]:
+            if bar is not None and bar.low is not None and bar.high is not None:
+                axis.plot([x, x], [bar.low, bar.high], color=look.colour, lw=1.8, solid_capstyle="butt")
         axis.plot(xs_mean, means, ls=look.dashes, lw=2, **look.marked(7.5))
     of = metric(name)
     low, high = min(everything), max(everything)

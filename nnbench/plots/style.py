@@ -23,6 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from nnbench.metrics import Metric, heading, metric, number
 from nnbench.records import OK
 from nnbench.results import Run, records_table
+from nnbench.stats import Estimate, mean_interval, median_interval
 
 WIDTH_IN = 10.0
 TEXT_PT, TITLE_PT = 12.5, 16.0  # at 10 inches: readable from the last row of a lecture hall
@@ -139,6 +140,18 @@ class Subject:
             return []
         found = self.done.loc[self.done["arm"] == arm, name].dropna()
         return [float(value) * metric(name).scale for value in found]
+
+    def interval(self, arm: str, name: str) -> Estimate | None:
+        """The 95 % interval of metric *name*: over seeds of what is learned, over blocks of a time."""
+        values = self.values(arm, name)
+        nature = metric(name).nature
+        if not values or nature in ("exact", "memory"):
+            return None
+        blocks = self.done.loc[self.done["arm"] == arm, "block"].nunique()
+        if nature != "learned" and blocks < len(values):
+            return None  # times of one process are not independent
+        of = mean_interval(values) if nature == "learned" else median_interval(values)
+        return None if of.low is None or of.high is None else of
 
     def has(self, name: str) -> bool:
         """Whether any arm has metric *name*."""
