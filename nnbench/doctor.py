@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 from nnbench.config import DATA_SETS, Arm, NnbenchError, install_line
+from nnbench.selftest import measure_noise, noise_lines
 from nnbench.summary import BUSY_LOAD
 
 EXTRAS = {
@@ -34,6 +36,16 @@ def facts() -> dict[str, Any]:
         "NNBENCH_DATA": os.environ.get("NNBENCH_DATA") or "not set; the embedded data need none",
         **{f"extra {name}": _extra(name, modules) for name, modules in EXTRAS.items()},
     }
+
+
+def noise(progress: Callable[[int, int], object]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The noise floor and what it lets minutes resolve, as plain JSON values and as name -> finding; 20 s.
+
+    Raises:
+        BlockFailed: a process of the pilot failed.
+    """
+    found = measure_noise(progress)
+    return found.to_json(), noise_lines(found)
 
 
 def _load(load: float | None, cores: int) -> str:

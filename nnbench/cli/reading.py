@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.cli.arguments import Progress, add_paths, add_source, chosen, command
+from nnbench.config import ConfigError
 
 
 def add_list(commands: Any) -> None:
@@ -133,26 +134,66 @@ def add_doctor(commands: Any) -> None:
         commands, "doctor", _doctor, "say what this machine can measure, and what is missing",
         "nnbench doctor --json",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
+        "--quick", "--no-noise",
+        action="store_true",
+        help="leave the noise floor out, which takes 20 s to measure",
+    )  # fmt: skip
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--overhead",
         action="store_true",
         help="time nnbench's loop against one written by hand instead (30 s)",
     )
+    instead.add_argument(
+        "--self-test",
+        action="store_true",
+        help="compare work whose ratio is known instead: false alarms, and what is found (6 min a campaign)",
+    )
+    parser.add_argument("--campaigns", type=int, default=1, metavar="N", help="of --self-test; they add up")
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.overhead:
         return _overhead(arguments.json)
-    from nnbench.doctor import facts
+    if arguments.self_test:
+        return _self_test(arguments.campaigns, arguments.json)
+    from nnbench.doctor import facts, noise
 
     found = facts()
+    if not arguments.json:
+        _print_findings(found)
+    if not arguments.quick:
+        with Progress() as progress:
+            findings, lines = noise(progress.reach)
+        found["noise"] = findings
+        if not arguments.json:
+            _print_findings(lines)
     if arguments.json:
         print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
-        return 0
+    return 0
+
+
+def _print_findings(found: dict[str, Any]) -> None:
     for name, value in found.items():
         print(f"{name:18s} {value}")
-    return 0
+    sys.stdout.flush()
+
+
+def _self_test(campaigns: int, as_json: bool) -> int:
+    """Exit code 1 where the statistics do not hold here."""
+    from nnbench.selftest import lines, run_self_test
+
+    if campaigns < 1:
+        raise ConfigError(f"--campaigns: expected 1 or more, got {campaigns}")
+    with Progress() as progress:
+        outcome = run_self_test(campaigns, progress.reach)
+    if as_json:
+        print(json.dumps(outcome.to_json(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(lines(outcome)))
+    return 0 if outcome.holds else 1
 
 
 def _overhead(as_json: bool) -> int:

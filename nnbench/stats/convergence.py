@@ -38,7 +38,12 @@ def convergence(base: Sequence[float], head: Sequence[float], *, margin: float) 
 
     LEARNS WORSE where head is lower at p < 0.05, one-sided; LEARNS ALIKE where it is shown to lose less than
     *margin*; INCONCLUSIVE else, and below 6 seeds a side.
+
+    Raises:
+        ValueError: an accuracy is not finite.
     """
+    if not all(math.isfinite(x) for x in (*base, *head)):
+        raise ValueError("accuracies must be finite; that of a diverged seed is 0")
     n = min(len(base), len(head))
     if len(base) == len(head) > 0 and list(base) == list(head):
         return Convergence(verdict=LEARNS_ALIKE, reason=f"the accuracies of {n} seeds are equal")

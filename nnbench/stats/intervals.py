@@ -117,6 +117,24 @@ def interquartile_mean(samples: Sequence[float], level: float = 0.95) -> Estimat
     return Estimate(centre=centre, low=float(found.low), high=float(found.high), n=n)
 
 
+def median_interval(samples: Sequence[float], level: float = 0.95) -> Estimate:
+    """Median with the interval that inverts the sign test: two order statistics, whatever the distribution.
+
+    Its coverage is at least *level*; the ends are None below six samples, where none has it.
+
+    Raises:
+        ValueError: no samples, or a sample that is not finite.
+    """
+    ranked, n = sorted(_checked(samples)), len(samples)
+    centre = statistics.median(ranked)
+    tail, out = 0.0, 0  # P(at most `out` samples lie below the median)
+    while (tail := tail + math.comb(n, out) / 2**n) <= (1 - level) / 2:
+        out += 1
+    if out == 0:
+        return Estimate(centre=centre, low=None, high=None, n=n)
+    return Estimate(centre=centre, low=ranked[out - 1], high=ranked[-out], n=n)
+
+
 def median_with_misses(times: Sequence[float | None]) -> float:
     """Median time to a target; a miss is None, counts as infinity, and takes part in the median (AlgoPerf).
 

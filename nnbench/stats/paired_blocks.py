@@ -12,6 +12,7 @@ iterations calls half of all equal pairs different. Blocks give one log ratio ea
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ BLOCKS_LEAST = 6
 BLOCKS_SIGNED_RANK = 10
 # A difference below this is none that anybody should act on.
 MARGIN = 0.02
+# Log ratios that differ by less than any clock tells are one number, rounded differently.
+_ALIKE = 1e-9
 ALPHA = 0.05
 POWER = 0.90
 LESS, MORE, SAME, OPEN = "less", "more", "same", "open"
@@ -39,7 +42,8 @@ class BlockRatio:
         inner: the 90 % interval of the same, for the verdict SAME.
         p: two-sided, of the boundary that was asked about; None where there is no test.
         method: "signed-rank" or "t"; empty where there is no test.
-        spread: standard deviation of the log ratios, robust for signed-rank.
+        spread: standard deviation of the log ratios; for signed-rank that of normal ones whose interval is as
+            wide, so that it counts what bursts cost.
         reason: why there is no test.
     """
 
@@ -76,7 +80,7 @@ def block_ratio(a: Sequence[float], b: Sequence[float], boundary: float = 1.0) -
     shift = math.log(boundary)
     if n >= BLOCKS_SIGNED_RANK:
         outer, inner = hodges_lehmann(logs), hodges_lehmann(logs, 0.90)
-        p, method, spread = _signed_rank_p([x - shift for x in logs]), "signed-rank", _robust_spread(logs)
+        p, method, spread = _signed_rank_p([x - shift for x in logs]), "signed-rank", _spread_of(outer)
     else:
         outer, inner = mean_interval(logs), mean_interval(logs, 0.90)
         p, method, spread = _t_p(logs, shift), "t", _spread(logs)
@@ -87,7 +91,7 @@ def _no_test(logs: Sequence[float]) -> str:
     """Why *logs* allow no test; empty where they do."""
     if len(logs) < BLOCKS_LEAST:
         return f"{len(logs)} block{'s' if len(logs) != 1 else ''}, and a verdict needs {BLOCKS_LEAST}"
-    if max(logs) == min(logs):
+    if max(logs) - min(logs) < _ALIKE:
         return f"all {len(logs)} ratios are identical, so their interval means nothing"
     return ""
 
@@ -114,10 +118,8 @@ def _left_out(n: int, tail: float) -> int:
         for total, count in enumerate(ways):
             longer[total + rank] += count
         ways = longer
-    least, k = tail * 2**n, 0
-    while sum(ways[: k + 1]) <= least:
-        k += 1
-    return k
+    below = itertools.accumulate(ways)
+    return next(k for k, count in enumerate(below) if count > tail * 2**n)
 
 
 def _signed_rank_p(samples: Sequence[float]) -> float:
@@ -140,11 +142,19 @@ def _spread(samples: Sequence[float]) -> float:
     return statistics.stdev(samples) if len(samples) > 1 else 0.0
 
 
-def _robust_spread(samples: Sequence[float]) -> float:
-    """Median absolute deviation as a normal standard deviation: one burst does not widen it."""
-    centre = statistics.median(samples)
-    robust = 1.4826 * statistics.median(abs(x - centre) for x in samples)
-    return robust or _spread(samples)
+def _spread_of(interval: Estimate) -> float:
+    """The standard deviation of normal log ratios whose 95 % signed-rank interval has the width of this one.
+
+    Not from the median absolute deviation: that does not see the bursts that cost power (simulated, a tenth
+    of the blocks hit: what it said 10 blocks would find in 90 % they found in 66 %).
+    """
+    from scipy.special import stdtrit
+
+    n = interval.n
+    if interval.low is None or interval.high is None:
+        return math.inf
+    half = (interval.high - interval.low) / 2
+    return half * math.sqrt(n * _EFFICIENCY) / float(stdtrit(n - 1, 1 - ALPHA / 2))
 
 
 def _exp(of: Estimate) -> Estimate:
@@ -185,7 +195,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def resolution(spread: float, n: int, tests: int = 1, *, margin: float = MARGIN) -> float:
-    """The smallest ratio - 1 that n blocks find in 90 % of cases, at best the *margin*.
+    """The smallest ratio - 1 that n blocks find in 90 % of cases; it is above the *margin*.
+
+    Both halves of a verdict have to come about in so many cases: p below its level, and a centre beyond the
+    margin. An effect of just the margin is found in half of them, however many blocks there are.
 
     Args:
         spread: standard deviation of one block's log ratio.
@@ -197,9 +210,9 @@ def resolution(spread: float, n: int, tests: int = 1, *, margin: float = MARGIN)
         return math.inf
     if n >= BLOCKS_SIGNED_RANK and 2 / 2**n > ALPHA / tests:
         return math.inf  # not even n ratios on one side would do
-    efficiency = _EFFICIENCY if n >= BLOCKS_SIGNED_RANK else 1.0
-    reach = float(stdtrit(n - 1, 1 - ALPHA / tests / 2) + stdtrit(n - 1, POWER))
-    return max(margin, math.expm1(reach * spread / math.sqrt(n * efficiency)))
+    error = spread / math.sqrt(n * (_EFFICIENCY if n >= BLOCKS_SIGNED_RANK else 1.0))
+    least = max(math.log1p(margin), float(stdtrit(n - 1, 1 - ALPHA / tests / 2)) * error)
+    return math.expm1(least + float(stdtrit(n - 1, POWER)) * error)
 
 
 def blocks_needed(spread: float, effect: float, tests: int = 1, *, most: int = 1000) -> int | None:
