@@ -10,6 +10,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from nnbench.config import OPTIMIZERS, Arm, ConfigError, load_object, plain
+from nnbench.deferred_compiler import defer_compiler
 
 
 def make_optimizer(arm: Arm, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
@@ -18,6 +19,7 @@ def make_optimizer(arm: Arm, parameters: Iterable[torch.nn.Parameter]) -> Optimi
     Raises:
         ConfigError: an argument that the optimizer does not take.
     """
+    defer_compiler()
     path, defaults = OPTIMIZERS.get(arm.optimizer, (arm.optimizer, {}))
     arguments = {**defaults, **plain(arm.optimizer_args)}
     try:

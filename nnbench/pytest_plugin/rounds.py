@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,9 +44,17 @@ class Rounds:
             self._open = None
             self._keep(self._measurement.failure(seed, error))
             benchmark.has_error = True  # else pytest-benchmark would look for the fastest of no rounds
+            if isinstance(error, Exception):
+                self._rest(waiting)
             if isinstance(error, KeyboardInterrupt) or not isinstance(error, NnbenchError):
                 raise
         return self.records
+
+    def _rest(self, seeds: Iterable[int]) -> None:
+        """The seeds after one that failed: pytest-benchmark has done with this arm, the plan has not."""
+        for seed in seeds:
+            self._session.begins(str(self._measurement.scenario), self._measurement.arm, seed)
+            self._keep(self._measurement.record(seed))
 
     def _close(self) -> None:
         if self._open is not None:

@@ -110,8 +110,6 @@ class Session:
     def ready(self, *, trains: bool) -> None:
         """Import what the first arm would import, so that no arm pays for it, and tell the journal."""
         if trains:
-            import torch._dynamo  # noqa: F401 - every optimizer does, at its first step
-
             import nnbench.benchmarking  # noqa: F401
         if self._journal is not None:
             self._journal.note("ready", self.block)
