@@ -27,6 +27,15 @@ def child_environment(**more: str) -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": paths, **more}
 
 
+def start_memory_server() -> subprocess.Popen[str]:
+    """The process behind `meters.memory.MemoryServer`: here, since it should import torch while we do."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from nnbench.meters.memory.server import serve; serve()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_environment(),
+        start_new_session=True,  # Ctrl-C is for the benchmark; the server ends when its pipe does
+    )  # fmt: skip
+
+
 def end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM, *, grace_s: float = 3.0) -> None:
     """Ask *process*, first of its session, to end by signal *number*; after *grace_s* kill the session."""
     if process.poll() is None:

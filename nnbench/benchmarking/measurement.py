@@ -15,12 +15,13 @@ import torch
 
 from nnbench import devices, models
 from nnbench.benchmarking import readings
+from nnbench.benchmarking.costs import NO_COSTS, Costs, costs_of
 from nnbench.benchmarking.failures import status_of
 from nnbench.config import Arm, ConfigError, Probe
 from nnbench.distributed import ALONE, Group
 from nnbench.meters.energy import Energy, EnergyMeter
 from nnbench.meters.environment import environment
-from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
+from nnbench.meters.memory import MemoryServer
 from nnbench.meters.noise import Noise, NoiseMeter, between, flags, worst
 from nnbench.meters.timing import Clock, Stopwatch, WarmUp
 from nnbench.records import OK, Record
@@ -31,7 +32,7 @@ class Measurement:
     """One arm about to be measured, in one block, perhaps under several seeds.
 
     Args:
-        memory: the server of the memory pass; None leaves `peak_bytes` null.
+        memory: the server of the memory pass; None leaves memory and operations null.
         group: the ranks that measure the arm together; each makes its own Measurement, and each gets the
             whole record: elapsed time is that of the slowest rank, work is the sum.
         clock: returns nanoseconds; tests give a fake one.
@@ -51,7 +52,7 @@ class Measurement:
         self.arm, self.scenario, self.block, self.group = arm, scenario, block, group
         self.data_folder, self.clock = data_folder, clock
         self._memory = memory
-        self._peak: Peak | None = None
+        self.costs: Costs | None = None
         self._warmup: dict[str, float | None] = {}
 
     def prepare(self, seed: int) -> Round:
@@ -61,19 +62,11 @@ class Measurement:
             ConfigError, DataError: see `nnbench.training.Training`.
         """
         training = Training(self.arm, seed, self.data_folder, self.group)
-        if self._peak is None:
-            self._peak = self._measure_peak(training, seed)
+        if self.costs is None:
+            asked = self._memory
+            self.costs = NO_COSTS if asked is None else costs_of(self.arm, seed, self.data_folder, asked)
             self._warm_up(seed)
         return Round(self, training)
-
-    def _measure_peak(self, training: Training, seed: int) -> Peak:
-        if self._memory is None:
-            return Peak(peak_bytes=None, reason="no memory pass was asked for")
-        if self.group.size > 1:
-            return Peak(peak_bytes=None, reason="the memory pass measures one process, not ranks")
-        if devices.is_asynchronous(training.device):
-            return cuda_peak(self.arm, seed, self.data_folder)
-        return self._memory.measure(self.arm, seed, self.data_folder)
 
     def _warm_up(self, seed: int) -> None:
         training = Training(self.arm, seed, self.data_folder, self.group)
@@ -171,25 +164,23 @@ class Round:
 
     def _metrics(self, history: History, watch: Stopwatch) -> tuple[dict[str, Any], dict[str, str]]:
         of, arm = self._measurement, self._measurement.arm
-        peak = of._peak or Peak(peak_bytes=None, reason="no memory pass was asked for")
         metrics: dict[str, float | int | None] = {
             "parameters": models.parameter_count(history.model),
             "steps": history.steps,
             "samples": history.samples,
             "epochs": history.samples / len(self._training.train),
-            "peak_bytes": peak.peak_bytes,
             **of._warmup,
+            **readings.learned(history),
+            **readings.times(history, watch),
         }
-        missing = {} if peak.reason is None else {"peak_bytes": peak.reason}
-        metrics.update(readings.learned(history))
-        metrics.update(readings.times(history, watch))
+        costs, missing = (of.costs or NO_COSTS).figures(metrics["samples_per_s"])
+        metrics.update(costs)
         self._add_energy(metrics, missing, history.samples)
         if arm.target_accuracy is not None:
             metrics["target_s"], reason = readings.target_s(history, watch, arm.target_accuracy)
             missing.update({"target_s": reason} if reason else {})
         why = "the clock went back" if watch.clock_went_back() else f"the training is {history.status}"
-        missing.update({name: missing.get(name, why) for name, value in metrics.items() if value is None})
-        return metrics, missing
+        return metrics, {name: missing.get(name) or why for name, value in metrics.items() if value is None}
 
     def _add_energy(self, metrics: dict[str, Any], missing: dict[str, str], samples: int) -> None:
         """Joules of train and validation loops, of all ranks."""

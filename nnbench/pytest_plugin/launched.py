@@ -106,12 +106,13 @@ class Launched:
             records.append(session.keep(record))
             next_begins()
 
-        next_begins()
-
         if place is None:
             ranks = min(max(task.arm.ranks for task in tasks), capacity(tasks[0].arm.device))
-            launch(tasks, ranks, data_folder=session.data_folder, keep=keep)
+            session.note("launch")
+            launch(tasks, ranks, data_folder=session.data_folder, keep=keep, begins=next_begins)
+            session.note("landed")
         else:
+            next_begins()
             series = measure_series(tasks, place, data_folder=session.data_folder, keep=keep)
             session.writes = series.writes
 

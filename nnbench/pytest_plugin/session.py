@@ -14,6 +14,7 @@ import pytest
 
 import nnbench
 from nnbench.config import Arm, NnbenchError, Probe
+from nnbench.processes import start_memory_server
 from nnbench.pytest_plugin.launched import Launched, needs_launch, rank_under_torchrun
 from nnbench.pytest_plugin.options import PROFILE_DEFAULT, option, relative
 
@@ -46,6 +47,8 @@ class Session:
         self.json_written = False
         self.launched = Launched(self)
         self._memory: Any = None
+        # the first block of a run has arms that train: the server imports while pytest collects
+        self._memory_process = start_memory_server() if self.is_block and not self.block else None
         self._done: frozenset[str] = frozenset()
         self._journal: Journal | None = None
         if self.seeds is not None and self.seeds < 1:
@@ -111,8 +114,12 @@ class Session:
         """Import what the first arm would import, so that no arm pays for it, and tell the journal."""
         if trains:
             import nnbench.benchmarking  # noqa: F401
+        self.note("ready")
+
+    def note(self, event: str) -> None:
+        """Tell the journal of the run, where there is one."""
         if self._journal is not None:
-            self._journal.note("ready", self.block)
+            self._journal.note(event, self.block)
 
     def still_due(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The *items* of this block that have no record yet, in an order drawn anew for each block."""
@@ -224,13 +231,15 @@ class Session:
         from nnbench.meters.memory import MemoryServer
 
         if self._memory is None and not self.block:
-            self._memory = MemoryServer()
+            self._memory = MemoryServer(self._memory_process)
         return self._memory
 
     def close(self) -> None:
         """End the memory server."""
         if self._memory is not None:
             self._memory.close()
+        elif self._memory_process is not None:
+            self._memory_process.kill()
 
 
 SESSION = pytest.StashKey[Session]()

@@ -25,7 +25,8 @@ class Entry:
 
     Attributes:
         event: "block" (a process starts), "ready" (it has imported and collected), "arm" (one begins),
-            "record" (it has left its record), "end" (the process has ended).
+            "record" (it has left its record), "launch" and "landed" (around what torchrun starts), "end" (the
+            process has ended).
         block: number of the block.
         clock_s: `time.monotonic`, which all processes of a machine share until it is started anew.
         more: of an arm, what its record will be called, with scenario, arm and seed.

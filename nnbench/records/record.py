@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from nnbench.config import NnbenchError, closest
+from nnbench.records.shape import is_finite, misfit
 
 SCHEMA_VERSION = 2
 SCHEMA_HISTORY = {
@@ -38,6 +38,23 @@ class StorageError(NnbenchError):
     """A file that is missing, damaged, or of a schema that this version cannot read."""
 
     exit_code: ClassVar[int] = 5
+
+
+class DamagedError(StorageError):
+    """A file that does not hold what nnbench wrote: torn, changed, or never its own.
+
+    Args:
+        file: path of the file.
+        reason: what is wrong with it, as the rest of a sentence that begins with the file.
+    """
+
+    def __init__(self, file: object, reason: str) -> None:
+        super().__init__(f"{file} {reason}")
+        self.reason = reason
+
+
+class NewerSchemaError(StorageError):
+    """A file of a schema that a later nnbench writes: sound, and not to be touched."""
 
 
 class RecordError(NnbenchError, ValueError):
@@ -102,7 +119,7 @@ class Record:
 
         for name, values in self.curves.items():
             for value in values:
-                if value is not None and not math.isfinite(value):
+                if value is not None and not is_finite(value):
                     raise RecordError(f"curve {name!r} holds {value}: write None instead")
 
     def _check_what(self) -> None:
@@ -120,7 +137,7 @@ class Record:
                 raise RecordError(f"metric {name!r} is None without a reason in 'missing'")
         elif not isinstance(value, (int, float)):
             raise RecordError(f"metric {name!r} is no number: {value!r}")
-        elif not math.isfinite(value):
+        elif not is_finite(value):
             raise RecordError(f"metric {name!r} is {value}: write None and the reason instead")
         elif value < 0 and name.endswith(("_s", "_bytes", "_accuracy", "parameters")):
             raise RecordError(f"metric {name!r} is below zero: {value}")
@@ -162,19 +179,30 @@ def _or_nothing(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
+def check_schema(version: object, what: str) -> None:
+    """Refuse a schema *version* of *what* that this nnbench cannot read.
+
+    Raises:
+        StorageError: `NewerSchemaError` where a later nnbench wrote it.
+    """
+    if type(version) is int and version in SCHEMA_HISTORY:
+        return
+    newer = type(version) is int and version > SCHEMA_VERSION
+    known = ", ".join(map(str, SCHEMA_HISTORY))
+    raise (NewerSchemaError if newer else StorageError)(
+        f"{what} schema {version!r:.40}: this nnbench reads {known}; use the one that wrote it"
+    )
+
+
 def record_from_json(values: Mapping[str, Any]) -> Record:
     """A record from parsed JSON.
 
     Raises:
-        StorageError: a schema version that is not known here.
-        RecordError: an unknown key, a missing one, or a record that contradicts itself.
+        StorageError: a schema version that is not known here; `NewerSchemaError` where it is a later one.
+        RecordError: an unknown key, a missing one, a value of the wrong type, or a record that contradicts
+            itself.
     """
-    version = values.get("schema_version")
-    if version not in SCHEMA_HISTORY:
-        known = ", ".join(map(str, SCHEMA_HISTORY))
-        raise StorageError(
-            f"record schema {version!r}: this nnbench reads {known}; use the one that wrote it"
-        )
+    check_schema(values.get("schema_version"), "record")
     names = [item.name for item in fields(Record)]
     for key in values:
         if key not in names:
@@ -182,4 +210,6 @@ def record_from_json(values: Mapping[str, Any]) -> Record:
     for item in fields(Record):
         if item.default is MISSING and item.default_factory is MISSING and item.name not in values:
             raise RecordError(f"record: no {item.name!r}")
+    if wrong := misfit(values):
+        raise RecordError(wrong)
     return Record(**{**values, "quality": tuple(values.get("quality", ()))})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from nnbench.records import Entry, Record
 from nnbench.work import Work
@@ -46,55 +47,68 @@ def _starts(entries: Sequence[Entry]) -> list[float]:
     return found
 
 
+def _beside_arms(entries: Sequence[Entry]) -> tuple[float, float]:
+    """Seconds of the processes of blocks, and of torchrun's, in which no arm was in flight."""
+    blocks = launches = 0.0
+    launching = False
+    for before, entry in pairwise(entries):
+        launching = (launching or before.event == "launch") and before.event != "landed"
+        idle = before.event in ("block", "ready", "launch", "landed", "record") and entry.event != "record"
+        if idle and entry.event != "block":  # a pause before a resume is nobody's
+            gap = entry.clock_s - before.clock_s
+            blocks, launches = (blocks, launches + gap) if launching else (blocks + gap, launches)
+    return blocks, launches
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """Seconds of a run, by what they went to.
 
     Attributes:
-        wall_s: from the first process's start to the last one's end, without pauses before a resume.
+        wall_s: from each process's start to its end, without pauses before a resume.
         training_s: train and validation loops of all records.
-        starts_s: starts of processes, imports, collection, and their ends.
-        rest_s: all else: warm-up, memory pass, data, models, records.
+        starts_s: starts, imports, collection and ends of the blocks' processes.
+        launches_s: the same of torchrun's.
     """
 
     blocks: int
     wall_s: float
     training_s: float
     starts_s: float
+    launches_s: float
 
     @property
     def rest_s(self) -> float:
-        """What is neither training nor start."""
-        return self.wall_s - self.training_s - self.starts_s
+        """What is neither training nor start: warm-up, memory pass, data, models, records."""
+        return self.wall_s - self.training_s - self.starts_s - self.launches_s
 
     def lines(self) -> list[str]:
         """The account as a person reads it."""
-        share = (self.wall_s - self.starts_s) / self.training_s if self.training_s else float("nan")
+        share = 1 + self.rest_s / self.training_s if self.training_s else float("nan")
+        launches = f"; torchrun's {self.launches_s:.0f} s" if self.launches_s else ""
         return [
-            f"{self.blocks} block{'s' if self.blocks != 1 else ''} in {self.wall_s:.0f} s: training and "
-            f"validation {self.training_s:.0f} s, warm-up, memory pass and records {self.rest_s:.0f} s "
-            f"({share:.2f} of the training in all); process starts, imports and ends {self.starts_s:.0f} s, "
-            f"{self.starts_s / max(1, self.blocks):.1f} s a block"
+            f"{self.blocks} block{'s' if self.blocks != 1 else ''} in {self.wall_s:.0f} s:",
+            f"  training and validation {self.training_s:.0f} s; with warm-up, memory pass and records "
+            f"{share:.2f} times that",
+            f"  process starts, imports and ends {self.starts_s:.0f} s, "
+            f"{self.starts_s / max(1, self.blocks):.1f} s a block{launches}",
         ]
 
 
 def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
     """The account of a run, from all *entries* of its journal."""
-    wall_s = ends_s = 0.0
-    start = last = None
+    wall_s, start = 0.0, None
     for entry in entries:
         if entry.event == "block":
-            start, last = entry.clock_s, None
-        elif entry.event == "record":
-            last = entry.clock_s
+            start = entry.clock_s
         elif entry.event == "end" and start is not None:
             wall_s += entry.clock_s - start
-            ends_s += entry.clock_s - last if last is not None else 0.0
             start = None
     spent = [
         float(record.metrics.get(name) or 0) for record in records for name in ("train_s", "validation_s")
     ]
+    starts_s, launches_s = _beside_arms(entries)
     blocks = len({entry.block for entry in entries if entry.event == "block"})
     return Account(
-        blocks=blocks, wall_s=wall_s, training_s=sum(spent), starts_s=ends_s + sum(_starts(entries))
+        blocks=blocks, wall_s=wall_s, training_s=sum(spent), starts_s=starts_s, launches_s=launches_s
     )

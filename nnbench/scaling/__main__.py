@@ -75,6 +75,8 @@ def _serve(arguments: argparse.Namespace, place: Place | None) -> int:
             with arguments.json.open("a", encoding="utf-8") as file:
                 file.write(_line(record))
 
+    if place.rank == 0:
+        arguments.json.touch()  # whoever waits for the records sees that the ranks have begun
     series = measure_series(
         tasks, place, data_folder=arguments.data_dir, timeout_s=arguments.timeout, keep=keep
     )

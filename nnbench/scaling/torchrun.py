@@ -41,10 +41,12 @@ def launch(
     data_folder: Path | None = None,
     timeout_s: float = TIMEOUT_S,
     keep: Callable[[Record], object] = lambda record: None,
+    begins: Callable[[], object] = lambda: None,
 ) -> list[Record]:
     """Measure *tasks* by one launch of *ranks* processes under torchrun, on a port that is free.
 
     Args:
+        begins: called once the ranks have started and imported what they need.
         timeout_s: a rank that is silent for so long in the middle of a training counts as failed.
         keep: called with each record, in the order of `turns`, soon after it is made. When this process is
             interrupted (KeyboardInterrupt), the arm in flight is kept as INTERRUPTED, and there is no more.
@@ -58,8 +60,12 @@ def launch(
         write_atomic(request, strict_dumps([task.to_json() for task in tasks]))
         command = _command(request, answer, ranks, data_folder, timeout_s)
         records: list[Record] = []
+        waiting = iter([begins])
 
         def look(*, last: bool = False) -> None:
+            if answer.exists():
+                for tell in waiting:
+                    tell()
             for line in _lines(answer)[len(records) :]:
                 record = record_from_json(strict_loads(line))
                 if record.status == "RANK_FAILED" and not last:
