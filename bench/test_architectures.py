@@ -55,7 +55,7 @@ scenario = Scenario(
             value=669706,
         ),
     ),
-    plots=("overview", "learning_curves", "accuracy_against_cost"),
+    plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost"),
     remember="Sharing weights buys accuracy with few parameters, and is paid for in arithmetic.",
 )
 

@@ -51,7 +51,7 @@ scenario = Scenario(
             arms=("minibatch 16", "online (1)"),
         ),
     ),
-    plots=("accuracy_by_budget", "loss_by_step", "by_factor"),
+    plots=("verdicts", "accuracy_by_budget", "loss_by_step", "by_factor"),
     factor="batch_size",
     remember="At equal epochs a larger batch means fewer steps: compare on the axis that you pay for.",
 )

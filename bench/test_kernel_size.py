@@ -57,7 +57,7 @@ kernel_size = Scenario(
             arms=("3x3 twice", "5x5"),
         ),
     ),
-    plots=("by_factor", "overview", "accuracy_against_cost"),
+    plots=("verdicts", "by_factor", "overview", "accuracy_against_cost"),
     factor="model_args.kernel_size",
     remember="A stack of small kernels has the field of a large one, fewer weights, and more layers to run.",
 )

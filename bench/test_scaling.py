@@ -47,7 +47,7 @@ scaling = Scenario(
             arms=("cnn, 2 ranks, strong", "cnn, 1 rank"),
         ),
     ),
-    plots=("scaling",),
+    plots=("scaling", "verdicts"),
     factor="ranks",
     repeat="blocks",
     remember="Ranks pay where there is much to compute for each weight whose gradient must be sent.",
@@ -81,7 +81,7 @@ batch_scaling = Scenario(
             arms=("2 ranks, batch 128, linear rule", "2 ranks, batch 128, same rate"),
         ),
     ),
-    plots=("overview", "accuracy_by_budget"),
+    plots=("verdicts", "overview", "accuracy_by_budget"),
     factor="ranks",
     remember="A larger batch takes fewer steps; the linear rule makes each longer (Goyal et al. 2017).",
 )

@@ -49,7 +49,7 @@ scenario = Scenario(
             arms=("8 x 75", "1 x 126"),
         ),
     ),
-    plots=("by_factor", "learning_curves"),
+    plots=("verdicts", "by_factor", "learning_curves"),
     factor="model_args.depth",
     remember="Compare depths at equal parameters, each at its own rate, from weights that let it begin.",
 )

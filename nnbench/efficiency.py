@@ -7,6 +7,7 @@ of each rank (Gustafson 1988, "Reevaluating Amdahl's law").
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,8 @@ class Efficiency:
     Attributes:
         kind: "strong" (the same global batch) or "weak" (the same batch for each rank).
         one: name of the arm of one rank.
-        speed_up: throughput over that of one rank, over pairs of one seed each; None where not comparable.
+        speed_up: throughput over that of one rank, over blocks, or, where there is but one, over seeds, whose
+            interval then holds for that one process alone; None where not comparable.
         reason: why there is no number.
     """
 
@@ -51,9 +53,9 @@ class Efficiency:
 def efficiencies(records: Sequence[Record]) -> list[Efficiency]:
     """One for each kind in which an arm of several ranks scales an arm of one up, in the arms' order.
 
-    Where several arms of one rank would do, the first is taken. Pairs are records of one seed and block;
-    INVALID ones do not count. Records that may not be compared, such as those of a bare process against
-    those of a launch, give NOT_COMPARABLE with the reason.
+    Where several arms of one rank would do, the first is taken. Pairs are records of one seed and block,
+    and their medians where there are several blocks; INVALID ones do not count. Records that may not be
+    compared, such as those of a bare process against those of a launch, give NOT_COMPARABLE with the reason.
     """
     arms = {str(record.arm["name"]): record.arm for record in records}
     found = []
@@ -92,7 +94,7 @@ def _pairs(records: Sequence[Record], name: str, other: str) -> list[tuple[Recor
 
 
 def _throughput(record: Record) -> float | None:
-    valid = record.status == OK and "INVALID" not in record.quality
+    valid = record.status == OK and not {"INVALID", "CLOCK"} & set(record.quality)
     return record.metrics.get("samples_per_s") if valid else None
 
 
@@ -104,8 +106,21 @@ def _efficiency(
     unlike = dict.fromkeys(text for a, b in pairs for text in differences(a, b))
     if unlike:
         return Efficiency(name, other, ranks, kind, None, f"NOT_COMPARABLE: {'; '.join(unlike)}")
-    many, one = ([float(_throughput(record) or 0) for record in side] for side in zip(*pairs, strict=True))
+    many, one = zip(*_units(pairs), strict=True)
     return Efficiency(name, other, ranks, kind, paired_ratio(many, one))
+
+
+def _units(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[float, float]]:
+    """Two throughputs for each block, the medians of its seeds; for each seed where it is the only one."""
+    blocks = {a.block for a, _ in pairs}
+    found: dict[int, list[tuple[float, float]]] = {}
+    for a, b in pairs:
+        unit = a.block if len(blocks) > 1 else a.seed
+        found.setdefault(unit, []).append((_throughput(a) or 0.0, _throughput(b) or 0.0))
+    return [
+        (statistics.median(many for many, _ in mine), statistics.median(one for _, one in mine))
+        for mine in found.values()
+    ]
 
 
 def efficiency_rows(found: Sequence[Efficiency]) -> list[dict[str, str]]:

@@ -9,9 +9,9 @@ from typing import Any
 from tabulate import tabulate
 
 from nnbench.efficiency import efficiencies, efficiency_rows
-from nnbench.findings import verdict_rows
+from nnbench.findings import may_need, verdict_rows
 from nnbench.records import Record
-from nnbench.summary import busy, skipped, summarize
+from nnbench.summary import busy, disturbed, skipped, summarize
 
 _WIDTH = 110
 
@@ -24,9 +24,10 @@ def run_lines(plan: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
         mine = _in_order(scenario, [r for r in records if r.scenario == scenario["name"]])
         if mine:
             found += ["", *scenario_lines(scenario, mine, profile)]
+    notes = [busy(records), disturbed(records), may_need(plan, records)]
     if profile == "smoke":
-        found += ["", "smoke proves that the code runs; it says nothing about the claims"]
-    return found
+        notes = ["smoke proves that the code runs; it says nothing about the claims"]
+    return [*found, *(line for note in notes if note for line in ["", *textwrap.wrap(note, _WIDTH)])]
 
 
 def _in_order(scenario: Mapping[str, Any], records: Sequence[Record]) -> list[Record]:
@@ -42,8 +43,6 @@ def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profi
     lines += _table(summarize(records))
     if rows := efficiency_rows(efficiencies(records)):
         lines += ["", *_table(rows)]
-    if note := busy(records):
-        lines.append(note)
     for row in verdict_rows(records, scenario, profile):
         lines.append(f"  {row['verdict']:10s} {row['claim']}")
         lines += textwrap.wrap(row["reason"], _WIDTH, initial_indent=" " * 13, subsequent_indent=" " * 13)

@@ -8,7 +8,7 @@ import pytest
 
 from fake_runs import ENVIRONMENT, architectures, failed, scaling_run
 from nnbench import findings
-from nnbench.claims import NOT_COMPARABLE, NOT_RUN, REFUTED, UNDECIDED, Claim, judge
+from nnbench.claims import NOT_COMPARABLE, NOT_RUN, REFUTED, TIMED, UNDECIDED, Claim, judge
 from nnbench.config import Arm
 from nnbench.metrics import METRICS
 from nnbench.records import differences
@@ -81,13 +81,13 @@ def test_what_the_arms_themselves_ask_for_is_what_is_compared(record):
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_times_alone_need_comparable_records(name):
+def test_times_and_energies_alone_need_comparable_records(name):
     records = [
         dataclasses.replace(record, metrics={name: 1 + record.seed + record.arm["ranks"]})
         for record in scaling_run(launcher="python")[1]
     ]
     found = said_to(name, records)
-    assert (found.verdict == NOT_COMPARABLE) == (METRICS[name].nature == "timed")
+    assert (found.verdict == NOT_COMPARABLE) == (METRICS[name].nature in TIMED)
     if found.verdict == NOT_COMPARABLE:
         assert found.reason == "2 ranks, weak against 1 rank: launcher: torchrun against python"
         assert found.effect is None

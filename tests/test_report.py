@@ -156,7 +156,7 @@ def test_tables_of_the_report(tmp_path):
     assert found["Logistic regression is more accurate than an MLP"] == "REFUTED"
     assert found["An MLP trains faster than a CNN"] == "UNDECIDED"
     assert found["AlexNet beats the small CNN"] == "NOT RUN"
-    assert list(verdicts(run, "batching")) == ["claim", "verdict", "reason"]
+    assert list(verdicts(run, "batching")) == ["claim", "verdict", "effect", "interval", "n", "reason"]
     paid = axes(run, "batching").set_index("arm")
     assert next(iter(paid)) == "epochs"
     assert paid.loc["mlp-512-512/sgd/b1", "steps"] == "18,000"

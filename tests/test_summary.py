@@ -1,5 +1,7 @@
 """Records to printable rows."""
 
+import dataclasses
+
 import pytest
 import scipy.stats
 
@@ -41,6 +43,37 @@ def test_one_seed_has_no_plus_minus():
 def test_time_is_the_median_so_that_one_hiccup_does_not_count():
     rows = summarize([record(seed=s, train_s=v) for s, v in enumerate([1.0, 99.0, 1.5])])
     assert rows[0]["training time [s]"] == "1.5"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        ([2.28, 2.31, 2.40], "2.31"),  # three have no quartiles
+        ([2.28, 2.31, 2.31, 2.40], "2.31 (2.30–2.33)"),
+        ([2.0, 2.0, 2.0, 2.0], "2.00 (2.00–2.00)"),
+        ([1200.0, 1300.0, 1400.0, 1500.0], "1,350 (1,275–1,425)"),
+        ([0.0, 0.0, 0.0, 0.0], "0.00 (0.00–0.00)"),
+        ([0.0021, 0.0022, 0.0023, 0.0024], "0.00225 (0.00217–0.00232)"),
+    ],
+)
+def test_from_four_times_on_the_interquartile_range_stands_beside_the_median(seconds, text):
+    row = summarize([record(seed=s, train_s=v, peak_bytes=2**20) for s, v in enumerate(seconds)])[0]
+    assert row["training time [s]"] == text
+    assert row["peak memory [MiB]"] == "1"
+
+
+def test_blocks_have_a_column_where_there_is_more_than_one():
+    made = [dataclasses.replace(record(seed=b), block=b) for b in range(3)]
+    lost = dataclasses.replace(record(seed=3, status="CRASH", reason="boom"), block=3)
+    assert "blocks" not in summarize(made[:1])[0]
+    assert summarize([*made, lost])[0] == {
+        "arm": "a", "seeds": "3/4", "blocks": "3/4", "status": "CRASH: boom",
+    }  # fmt: skip
+    probe = [dataclasses.replace(record("p", kind="probe"), block=b) for b in range(3)]
+    assert [(row["seeds"], row["blocks"]) for row in summarize([*made, *probe])] == [
+        ("3/3", "3/3"),
+        ("1/1", "3/3"),
+    ]
 
 
 def test_exact_numbers_are_whole_with_thousands():

@@ -20,6 +20,7 @@ from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_st
 from nnbench.plots.factors import by_factor
 from nnbench.plots.scaling import scaling
 from nnbench.plots.style import Drawing, Subject, styled, subject_of
+from nnbench.plots.verdicts import verdicts
 from nnbench.records import StorageError, write_atomic
 from nnbench.results import Run, to_csv
 
@@ -52,6 +53,7 @@ PLOTS: dict[str, Plot] = {
         by_factor,
         accuracy_against_cost,
         scaling,
+        verdicts,
     )
 }
 

@@ -178,7 +178,7 @@ def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
         where: dict[str, Any] = {"scenario": scenario.name, "block": session.block}
         try:
             metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             session.keep(probe_failure(probe, error, **where))
             raise
         record = session.keep(probe_record(probe, metrics, **where))

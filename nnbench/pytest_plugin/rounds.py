@@ -40,11 +40,11 @@ class Rounds:
             self._close()
         except pytest.exit.Exception:
             raise  # the records cannot be written
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             self._open = None
             self._keep(self._measurement.failure(seed, error))
             benchmark.has_error = True  # else pytest-benchmark would look for the fastest of no rounds
-            if isinstance(error, Exception):
+            if not isinstance(error, KeyboardInterrupt):
                 self._rest(waiting)
             if isinstance(error, KeyboardInterrupt) or not isinstance(error, NnbenchError):
                 raise
@@ -54,7 +54,10 @@ class Rounds:
         """The seeds after one that failed: pytest-benchmark has done with this arm, the plan has not."""
         for seed in seeds:
             self._session.begins(str(self._measurement.scenario), self._measurement.arm, seed)
-            self._keep(self._measurement.record(seed))
+            try:
+                self._keep(self._measurement.record(seed))
+            except SystemExit as error:
+                self._keep(self._measurement.failure(seed, error))
 
     def _close(self) -> None:
         if self._open is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,13 +90,14 @@ class Session:
         """Write run.json, or read the one that an earlier block has written, and what is done already.
 
         Raises:
-            UsageError: the folder holds another run, or cannot be written to.
+            UsageError: the folder holds another run.
+            pytest.exit.Exception: it cannot be written to, or what it holds cannot be read.
         """
         if self.out is None:
             return
         from nnbench.records import Journal, read_run, write_run
 
-        try:
+        with _durably():
             if not (self.out / "run.json").exists():
                 write_run(self.out, self.plan())
             elif not self.is_block:
@@ -105,8 +107,6 @@ class Session:
                     f"{self.out}/run.json plans other arms than the bench files have now: start a new run"
                 )
             self._done = done_in(self.out) if self.is_block else frozenset()
-        except NnbenchError as error:
-            raise pytest.UsageError(f"--nnbench-out: {error}") from None
         if self.is_block:
             self._journal = Journal(self.out)
 
@@ -119,7 +119,8 @@ class Session:
     def note(self, event: str) -> None:
         """Tell the journal of the run, where there is one."""
         if self._journal is not None:
-            self._journal.note(event, self.block)
+            with _durably():
+                self._journal.note(event, self.block)
 
     def still_due(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The *items* of this block that have no record yet, in an order drawn anew for each block."""
@@ -150,12 +151,11 @@ class Session:
         ranks = os.environ.get("WORLD_SIZE")
         start = f"torchrun --standalone --nproc-per-node={ranks} -m pytest" if ranks else "pytest"
         command = shlex.join([*start.split(), *map(relative, self.config.invocation_params.args)])
-        plan = run_plan(
+        return run_plan(
             [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
             profile=self.profile, command=os.environ.get("NNBENCH_COMMAND") or command,
-            version=nnbench.__version__, seeds=self.seeds,
+            version=nnbench.__version__, seeds=self.seeds, blocks=self.blocks,
         )  # fmt: skip
-        return {**plan, "blocks": self.blocks}
 
     def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
         """The seeds under which *arm* runs in this block, without those that have left a record already."""
@@ -204,7 +204,8 @@ class Session:
     def begins(self, scenario: str, arm: Arm | Probe, seed: int) -> None:
         """Note in the journal of the run that *arm* begins, so that a death in it has a name."""
         if self._journal is not None:
-            self._journal.begins(scenario, {"name": arm.name, "id": arm.id}, seed, self.block)
+            with _durably():
+                self._journal.begins(scenario, {"name": arm.name, "id": arm.id}, seed, self.block)
 
     def keep(self, record: Record) -> Record:
         """Keep *record*, on disk too where a folder was given.
@@ -217,13 +218,11 @@ class Session:
         # where in its block an arm ran: an effect of the order would show by it
         record = replace(record, evidence={**record.evidence, "position": len(self.records)})
         self.records.append(record)
-        try:
+        with _durably():
             if self.out is not None:
                 write_record(self.out, record)
             if self._journal is not None:
                 self._journal.note("record", self.block, id=record.id)
-        except NnbenchError as error:
-            pytest.exit(str(error), returncode=STORAGE_FAILED)
         return record
 
     def memory(self) -> Any:
@@ -240,6 +239,15 @@ class Session:
             self._memory.close()
         elif self._memory_process is not None:
             self._memory_process.kill()
+
+
+@contextmanager
+def _durably() -> Iterator[None]:
+    """What cannot be written or read ends pytest in good order: going on would measure for nothing."""
+    try:
+        yield
+    except NnbenchError as error:
+        pytest.exit(str(error), returncode=STORAGE_FAILED)
 
 
 SESSION = pytest.StashKey[Session]()

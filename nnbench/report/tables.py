@@ -26,6 +26,8 @@ def glance(run: Run) -> pd.DataFrame:
         "data": "; ".join(_data(run)) or "none",
         "measurements": f"{count['planned']} planned = {' + '.join(parts)}",
     }
+    if run.rejected:
+        rows["files"] = run.rejection()
     if run.outcomes:
         bad = sum(outcome not in ("passed", "skipped") for outcome in run.outcomes.values())
         rows["tests"] = f"{len(run.outcomes)} run, {bad} failed"
@@ -57,13 +59,13 @@ def _data(run: Run) -> list[str]:
 
 
 def verdicts(run: Run, scenario: str | None = None) -> pd.DataFrame:
-    """One row per claim, of one scenario or of all: the claim, its verdict, the reason."""
+    """One row per claim, of one scenario or of all: its verdict, the effect with its interval, the reason."""
     rows: list[dict[str, str]] = []
     for plan in run.plan["scenarios"]:
         if scenario in (None, plan["name"]):
             found = findings.verdict_rows(run.of(plan["name"]), plan, run.profile)
             rows += [{"scenario": plan["name"], **row} for row in found]
-    columns = ["scenario", "claim", "verdict", "reason"][scenario is not None :]
+    columns = ["scenario", *findings.COLUMNS][scenario is not None :]
     return pd.DataFrame(rows, columns=columns)
 
 

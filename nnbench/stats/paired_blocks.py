@@ -84,6 +84,11 @@ def block_ratio(a: Sequence[float], b: Sequence[float], boundary: float = 1.0) -
     else:
         outer, inner = mean_interval(logs), mean_interval(logs, 0.90)
         p, method, spread = _t_p(logs, shift), "t", _spread(logs)
+    if outer.low is not None and outer.low == outer.high:
+        reason = "most ratios are identical, so their interval means nothing"
+        return BlockRatio(
+            ratio=_exp(outer), inner=_exp(inner), p=None, method="", spread=spread, reason=reason
+        )
     return BlockRatio(ratio=_exp(outer), inner=_exp(inner), p=p, method=method, spread=spread)
 
 

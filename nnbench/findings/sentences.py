@@ -1,0 +1,184 @@
+"""What the records of a scenario say, in plain words."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from nnbench.claims import by_block, interval_text, ratio_number, runs_by_arm
+from nnbench.findings.centres import ACCURACY, arms_of, best_arm, means, values_of
+from nnbench.metrics import metric, number
+from nnbench.records import OK, Record, differences
+from nnbench.stats import (
+    BLOCKS_LEAST,
+    Estimate,
+    binomial_error,
+    block_ratio,
+    median_with_misses,
+    paired_difference,
+)
+
+SEEDS_FOR_SMALL_DIFFERENCES = 6
+
+
+def sentences(records: Sequence[Record], profile: str, may_diverge: Sequence[str] = ()) -> list[str]:
+    """What the records of one scenario say, in plain words, each with its uncertainty."""
+    found = [
+        *_accuracy_sentences(records, profile),
+        *_time_sentences(records),
+        *_target_sentences(records),
+        *_exact_sentence(records, "parameters"),
+        *_exact_sentence(records, "receptive_field"),
+        *_exact_sentence(records, "macs"),
+        *_failure_sentences(records, may_diverge),
+        *_doubt_sentences(records),
+    ]  # fmt: skip
+    return found or ["Nothing was measured."]
+
+
+def _accuracy_sentences(records: Sequence[Record], profile: str) -> list[str]:
+    ranked = sorted(means(records, ACCURACY).items(), key=lambda item: -item[1])
+    if not ranked:
+        return []
+    best, share = ranked[0]
+    seeds = len(_by_seed(records, best))
+    of = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
+    text = f"{best} has the highest validation accuracy: {share * 100:.1f}\u00a0% ({of})."
+    if len(ranked) == 1:
+        return [text]
+    return [f"{text} {_margin_text(records, best, ranked[1][0], profile)}"]
+
+
+def _margin_text(records: Sequence[Record], best: str, second: str, profile: str) -> str:
+    a, b = _by_seed(records, best), _by_seed(records, second)
+    both = sorted(set(a) & set(b))
+    if not both:
+        return f"Next is {second}, with no seed in common."
+    gap = paired_difference([a[key] for key in both], [b[key] for key in both])
+    margin = metric(ACCURACY).margin.get(profile, 0.0)
+    head = f"Next is {second}, {gap.centre * 100:.1f} points lower"
+    if gap.low is None or gap.high is None:
+        return f"{head}; from one seed there is no interval."
+    head += f" (95 % interval {gap.low * 100:.1f} to {gap.high * 100:.1f}, paired by seed)"
+    return f"{head}: {_against_margin(gap, margin)}"
+
+
+def _by_seed(records: Sequence[Record], arm: str) -> dict[int, float]:
+    """Seed -> mean accuracy over the blocks in which *arm* ended well."""
+    values = values_of(records, arm, ACCURACY)
+    seeds = sorted({seed for seed, _ in values})
+    return {seed: statistics.fmean(x for (s, _), x in values.items() if s == seed) for seed in seeds}
+
+
+def _against_margin(gap: Estimate, margin: float) -> str:
+    bar = f"the margin of {margin * 100:.1f} point{'' if margin == 0.01 else 's'}"
+    if gap.low is not None and gap.low > margin:
+        return f"more than {bar}."
+    if gap.high is not None and gap.high < margin:
+        return f"less than {bar}, so the two are equally good for this purpose."
+    return f"the interval does not clear {bar}, so the order of these two is not settled."
+
+
+def _time_sentences(records: Sequence[Record]) -> list[str]:
+    ranked = sorted(means(records, "train_s").items(), key=lambda item: item[1])
+    if len(ranked) < 2 or ranked[0][1] <= 0:
+        return []
+    if unlike := _unlike(records, "train_s"):
+        return [f"Training times are not compared: {unlike}."]
+    (fast, least), (slow, most) = ranked[0], ranked[-1]
+    head = f"{fast} trains fastest: {number(least)} s. {slow} takes {number(most)} s"
+    return [f"{head}, {_ratio_text(records, (slow, fast), most / least)}"]
+
+
+def _ratio_text(records: Sequence[Record], names: tuple[str, str], ratio: float) -> str:
+    """How many times as long the first arm takes; it is no verdict, since nobody has claimed it before."""
+    rows = by_block(names, runs_by_arm(records), "train_s").rows
+    if len(rows) < BLOCKS_LEAST or not all(x > 0 for row in rows for x in row):
+        have = f"{len(rows)} block{'s' if len(rows) != 1 else ''}"
+        more = f"{have}, and an interval needs {BLOCKS_LEAST}: nnbench run --blocks {BLOCKS_LEAST}"
+        return f"{number(ratio)} times as long ({more})."
+    found = block_ratio([row[0] for row in rows], [row[1] for row in rows])
+    of = found.ratio
+    if of.low is None or of.high is None:
+        return f"{ratio_number(of.centre)} times as long ({found.reason})."
+    return (
+        f"{ratio_number(of.centre)} times as long (95 % interval {interval_text(of, ratio_number)}, {of.n} "
+        "blocks; exploratory, no verdict: only a claim, made before the run, gets one)."
+    )
+
+
+def _unlike(records: Sequence[Record], name: str) -> str:
+    """Why the times *name* of *records* may not be ranked; empty where they may."""
+    timed = [record for record in records if record.status == OK and record.metrics.get(name) is not None]
+    return "; ".join(dict.fromkeys(text for record in timed for text in differences(timed[0], record)))
+
+
+def _target_sentences(records: Sequence[Record]) -> list[str]:
+    aimed = [r for r in records if r.status == OK and "target_s" in r.metrics]
+    medians = {
+        arm: median_with_misses([r.metrics["target_s"] for r in aimed if r.arm["name"] == arm])
+        for arm in arms_of(aimed)
+    }
+    ranked = sorted(medians.items(), key=lambda item: item[1])
+    if not ranked or math.isinf(ranked[0][1]) or _unlike(records, "target_s"):
+        return []
+    targets = {r.arm.get("target_accuracy") for r in records if r.arm.get("target_accuracy")}
+    goal = f"{next(iter(targets)):.0%} accuracy" if len(targets) == 1 else "the target accuracy"
+    return [f"{ranked[0][0]} reaches {goal} first, after {number(ranked[0][1])} s of training."]
+
+
+def _exact_sentence(records: Sequence[Record], name: str) -> list[str]:
+    found = means(records, name)
+    if len(found) < 2:
+        return []
+    least, most = min(found.values()), max(found.values())
+    label, unit = metric(name).label.capitalize(), metric(name).unit
+    unit = f" {unit}" if unit else ""
+    if least == most:
+        return [f"{label}: {least:,.0f}{unit} in every arm."]
+    few, many = (_some([a for a, value in found.items() if value == end]) for end in (least, most))
+    ratio = f", {number(most / least)} times as many" if least > 0 and not unit else ""
+    return [f"{label}: from {least:,.0f}{unit} ({few}) to {most:,.0f}{unit} ({many}){ratio}."]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _failure_sentences(records: Sequence[Record], may_diverge: Sequence[str]) -> list[str]:
+    found = []
+    for arm in arms_of(records):
+        mine = [record for record in records if record.arm["name"] == arm]
+        for status, count in Counter(r.status for r in mine if r.status != OK).items():
+            reason = next(record.reason for record in mine if record.status == status)
+            expected = " This was expected." if status == "DIVERGED" and arm in may_diverge else ""
+            found.append(f"{arm}: {status} in {count} of {len(mine)} ({reason}).{expected}")
+    return found
+
+
+def _doubt_sentences(records: Sequence[Record]) -> list[str]:
+    best = best_arm(records)
+    if best is None:
+        return []
+    found = []
+    sizes = {int(r.data["validation"]) for r in records if r.data.get("validation")}
+    if len(sizes) == 1:
+        n = sizes.pop()
+        error = binomial_error(min(1.0, best[1]), n) * 100
+        found.append(
+            f"The validation set has {n:,} images: counting them has a standard error of {error:.1f} points "
+            f"at {best[1] * 100:.0f}\u00a0%, whatever the number of seeds."
+        )
+    seeds = max(len({key[0] for key in values_of(records, arm, ACCURACY)}) for arm in arms_of(records))
+    if seeds < SEEDS_FOR_SMALL_DIFFERENCES:
+        head = (
+            "One seed says nothing about chance"
+            if seeds == 1
+            else f"With {seeds} seeds the intervals are wide"
+        )
+        found.append(
+            f"{head}: small differences are not to be believed; take {SEEDS_FOR_SMALL_DIFFERENCES} or more."
+        )
+    return found
