@@ -83,6 +83,7 @@ batch_scaling = Scenario(
     ),
     plots=("verdicts", "overview", "accuracy_by_budget"),
     factor="ranks",
+    repeat="blocks",
     remember="A larger batch takes fewer steps; the linear rule makes each longer (Goyal et al. 2017).",
 )
 

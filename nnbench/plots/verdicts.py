@@ -27,7 +27,7 @@ def verdicts(subject: Subject) -> Drawing:
     judged = judge(claims, subject.run.of(str(subject.plan["name"])), subject.run.profile)
     groups = [(unit, rows) for unit, rows in _grouped(judged).items() if rows]
     if not groups:
-        return style.nothing_to_draw(subject, "an interval for any claim")
+        return style.nothing_to_draw(subject, "a claim with an interval")
     texts = {id(of): style.wrap(of.claim.text, _TEXT_IN - 0.2, TEXT_PT) for of in judged}
     heights = [sum(_row_in(texts[id(of)]) for of in rows) + 0.75 for _, rows in groups]
     read = "Dot and bar: effect with its interval; grey band: less than the margin, which counts as none."
