@@ -41,7 +41,7 @@ scenario = Scenario(
             arms=("cnn 16-32", "mlp 512-512"),
         ),
         Claim(
-            text="The multilayer perceptron trains faster than the convolutions, with 30 times their weights.",
+            text="The multilayer perceptron trains faster than convolutions do, with 30 times the weights.",
             kind="compare",
             metric="train_s",
             arms=("mlp 512-512", "cnn 16-32"),

@@ -31,7 +31,7 @@ class Metric:
 _POINT = {"smoke": 0.01, "quick": 0.01, "full": 0.003}
 _LEARNED: dict[str, Any] = {"nature": "learned"}
 # Where a training step spends its time; with `other` they sum to the time of the train loop.
-PHASES = ("load", "copy", "forward", "backward", "optimizer", "communication", "other")
+PHASES = ("load", "copy", "forward", "backward", "communication", "optimizer", "other")
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -56,6 +56,8 @@ METRICS: Mapping[str, Metric] = {
                    nature="timed")
             for phase in PHASES
         ),
+        Metric(name="observing_share", label="cost of looking at phases", unit="%", scale=100,
+               better="lower", nature="timed"),
         Metric(name="command_s", label="wall time", unit="s", better="lower", nature="timed"),
         Metric(name="energy_j", label="energy", unit="J", better="lower", nature="energy"),
         Metric(name="sample_j", label="energy per sample", unit="mJ", scale=1e3, better="lower",

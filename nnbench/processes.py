@@ -17,6 +17,11 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
+def die_at_once_with_parent() -> None:
+    """The same for a process that runs a user's code, which may have made it deaf to all but SIGKILL."""
+    die_with_parent(signal.SIGKILL)
+
+
 def child_environment(**more: str) -> dict[str, str]:
     """This process's environment and import path, so that a child finds the user's own factories.
 
@@ -32,7 +37,8 @@ def start_memory_server() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from nnbench.meters.memory.server import serve; serve()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_environment(),
-        start_new_session=True,  # Ctrl-C is for the benchmark; the server ends when its pipe does
+        start_new_session=True,  # Ctrl-C is for the benchmark; the server ends when its pipe does,
+        preexec_fn=die_at_once_with_parent,  # and does not wait for the steps of a child that never end
     )  # fmt: skip
 
 

@@ -14,7 +14,12 @@ __all__ = ["Measurement", "Round", "arm_json", "measure", "probe_failure", "prob
 
 
 def measure(
-    arm: Arm | Probe, seed: int = 0, *, data_folder: Path | None = None, memory: bool = True
+    arm: Arm | Probe,
+    seed: int = 0,
+    *,
+    data_folder: Path | None = None,
+    memory: bool = True,
+    phases: bool = False,
 ) -> Record:
     """Measure *arm* under *seed*: the same training as `fit`, observed, as one record.
 
@@ -23,6 +28,6 @@ def measure(
     if isinstance(arm, Probe):
         return probe_record(arm, run_probe(arm), scenario=None)
     if not memory:
-        return Measurement(arm, data_folder=data_folder).record(seed)
+        return Measurement(arm, data_folder=data_folder, phases=phases).record(seed)
     with MemoryServer() as server:
-        return Measurement(arm, data_folder=data_folder, memory=server).record(seed)
+        return Measurement(arm, data_folder=data_folder, memory=server, phases=phases).record(seed)

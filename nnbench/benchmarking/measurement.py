@@ -23,7 +23,9 @@ from nnbench.meters.energy import Energy, EnergyMeter
 from nnbench.meters.environment import environment
 from nnbench.meters.memory import MemoryServer
 from nnbench.meters.noise import Noise, NoiseMeter, between, flags, worst
+from nnbench.meters.phases import Phases, measure_phases
 from nnbench.meters.timing import Clock, Stopwatch, WarmUp
+from nnbench.metrics import PHASES
 from nnbench.records import OK, Record
 from nnbench.training import History, Training
 
@@ -33,6 +35,7 @@ class Measurement:
 
     Args:
         memory: the server of the memory pass; None leaves memory and operations null.
+        phases: whether to tell where a step spends its time, once, by `meters.phases`.
         group: the ranks that measure the arm together; each makes its own Measurement, and each gets the
             whole record: elapsed time is that of the slowest rank, work is the sum.
         clock: returns nanoseconds; tests give a fake one.
@@ -46,12 +49,14 @@ class Measurement:
         block: int = 0,
         data_folder: Path | None = None,
         memory: MemoryServer | None = None,
+        phases: bool = False,
         group: Group = ALONE,
         clock: Clock = time.perf_counter_ns,
     ) -> None:
         self.arm, self.scenario, self.block, self.group = arm, scenario, block, group
         self.data_folder, self.clock = data_folder, clock
-        self._memory = memory
+        self._memory, self._wants_phases = memory, phases
+        self.phases: Phases | None = None
         self.costs: Costs | None = None
         self._warmup: dict[str, float | None] = {}
 
@@ -66,12 +71,14 @@ class Measurement:
             asked = self._memory
             self.costs = NO_COSTS if asked is None else costs_of(self.arm, seed, self.data_folder, asked)
             self._warm_up(seed)
+            if self._wants_phases:
+                self.phases = measure_phases(self.arm, seed, self.data_folder, self.group, self.clock)
         return Round(self, training)
 
     def _warm_up(self, seed: int) -> None:
         training = Training(self.arm, seed, self.data_folder, self.group)
         start = self.clock()
-        listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size)
+        listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size, device=training.device)
         training.run(listener, validate=False)
         devices.wait(training.device)
         elapsed_ns = self.clock() - start
@@ -175,6 +182,11 @@ class Round:
         }
         costs, missing = (of.costs or NO_COSTS).figures(metrics["samples_per_s"])
         metrics.update(costs)
+        if of.phases is not None:
+            metrics.update({f"{name}_s": value for name, value in of.phases.seconds.items()})
+            metrics["observing_share"] = of.phases.observing_share
+            missing.update(dict.fromkeys((f"{name}_s" for name in PHASES), of.phases.reason or ""))
+            missing["observing_share"] = of.phases.reason or ""
         self._add_energy(metrics, missing, history.samples)
         if arm.target_accuracy is not None:
             metrics["target_s"], reason = readings.target_s(history, watch, arm.target_accuracy)

@@ -10,7 +10,7 @@ import torch
 from nnbench import devices
 from nnbench.config import Arm
 from nnbench.distributed import launcher
-from nnbench.meters.timing import Stopwatch
+from nnbench.meters.timing import Stopwatch, step_quantiles
 from nnbench.records import OK, SAMPLES_MOST
 from nnbench.stats import drifts, evenly
 from nnbench.training import History, Training
@@ -32,14 +32,13 @@ def times(history: History, watch: Stopwatch) -> dict[str, float | None]:
     if history.status != OK or watch.clock_went_back() or not watch.epoch_ns:
         return dict.fromkeys(TIMES)
     train_s = sum(watch.epoch_ns) / 1e9
-    hundredths = (
-        statistics.quantiles(watch.step_ns, n=100, method="inclusive") if len(watch.step_ns) > 1 else []
-    )
+    of = step_quantiles(watch.step_ns)
+    tails = {"step_p90_s": of.p90_s, "step_p99_s": of.p99_s}
     return {
         "train_s": train_s,
         "epoch_s": statistics.median(watch.epoch_ns) / 1e9,
-        "step_s": statistics.median(watch.step_ns) / 1e9,
-        **{f"step_p{at}_s": hundredths[at - 1] / 1e9 for at in (90, 99) if hundredths},
+        "step_s": of.p50_s,
+        **{name: value for name, value in tails.items() if value is not None},  # too few steps have none
         "samples_per_s": history.samples / train_s if train_s else None,
         "validation_s": sum(watch.validation_ns) / 1e9,
     }

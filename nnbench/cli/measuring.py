@@ -187,7 +187,10 @@ def add_train(commands: Any) -> None:
     add_arm_flags(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and dropout")
     add_data_dir(parser)
-    parser.add_argument("--no-memory", action="store_true", help="leave out the memory pass (about 3 s)")
+    parser.add_argument("--no-memory", action="store_true",
+                        help="leave out the memory pass and the count of FLOPs (about 5 s)")  # fmt: skip
+    parser.add_argument("--phases", action="store_true",
+                        help="tell where a step spends its time: load, forward, backward, …")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the record as JSON, and nothing else")
 
 
@@ -203,7 +206,10 @@ def _train(arguments: argparse.Namespace) -> int:
             "-m nnbench.scaling', which takes the other flags too"
         )
     Training(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
-    record = measure(arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory)
+    record = measure(
+        arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory,
+        phases=arguments.phases,
+    )  # fmt: skip
     if arguments.json:
         print(json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False))
     else:

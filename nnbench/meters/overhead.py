@@ -8,8 +8,9 @@ made outside the timed region on both sides, the shuffling of the samples inside
 from __future__ import annotations
 
 import random
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,7 @@ from nnbench.config import Arm
 from nnbench.data import load
 from nnbench.meters.timing import Stopwatch
 from nnbench.stats import Estimate, paired_ratio
-from nnbench.training import Training
+from nnbench.training import Listener, Training
 
 # Steps per side of a pair: about a third of a second on one core.
 STEPS = {1: 600, 16: 375, 64: 94, 1024: 12}
@@ -46,6 +47,36 @@ def loop_overhead(pairs: int = 10, threads: int = 1) -> Iterator[Overhead]:
             for side in random.sample(sides, 2):
                 rates[side].append(side(arm))
         yield Overhead(batch_size=batch_size, ratio=paired_ratio(rates[observed][1:], rates[by_hand][1:]))
+
+
+def listening_s(
+    listener: Callable[[], Listener], *, steps: int = 20_000, pairs: int = 9, borders: Sequence[str] = ()
+) -> float:
+    """Seconds that *listener* takes of each step: loops of empty steps, with it and with a deaf one.
+
+    Args:
+        listener: makes a fresh one, so that none keeps the steps of all loops.
+        borders: phases announced in each step, besides its end.
+    """
+    differences = []
+    for _ in range(pairs):
+        listening, deaf = (
+            _empty_steps_ns(listener(), steps, borders),
+            _empty_steps_ns(Listener(), steps, borders),
+        )
+        differences.append((listening - deaf) / steps / 1e9)
+    return statistics.median(differences)
+
+
+def _empty_steps_ns(listener: Listener, steps: int, borders: Sequence[str]) -> int:
+    listener.epoch_started(1)
+    ended, phase_ended = listener.step_ended, listener.phase_ended
+    start = time.perf_counter_ns()
+    for _ in range(steps):
+        for phase in borders:
+            phase_ended(phase)
+        ended()
+    return time.perf_counter_ns() - start
 
 
 def observed(arm: Arm) -> float:

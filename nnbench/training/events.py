@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import torch
 
+# What a training step is made of, in order; see `Listener.phase_ended`.
+LOAD, COPY, FORWARD, BACKWARD = "load", "copy", "forward", "backward"
+COMMUNICATION, OPTIMIZER, OTHER = "communication", "optimizer", "other"
+PHASES = (LOAD, COPY, FORWARD, BACKWARD, COMMUNICATION, OPTIMIZER, OTHER)
+
 
 class StopTraining(Exception):
     """Raised by a listener to end the training after the step at hand; the history is kept."""
@@ -30,6 +35,13 @@ class Listener:
 
     def step_ended(self) -> None:
         """One training step has been issued."""
+
+    def phase_ended(self, phase: str) -> None:
+        """Since the last border the step did *phase*, one of `PHASES`; only a `PhasedTraining` says so.
+
+        An asynchronous device may not have done it yet. `OPTIMIZER` comes twice in a step, around
+        `BACKWARD`: its gradients are cleared before.
+        """
 
     def window_ended(self, losses: torch.Tensor, steps: int) -> None:
         """*steps* steps are complete; *losses* has their training losses, on the CPU, shape (steps,)."""

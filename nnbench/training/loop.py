@@ -31,7 +31,7 @@ from nnbench.training.shares import share_of
 from nnbench.training.tally import Tally, Window
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-_Step = tuple[tuple[torch.Tensor, torch.Tensor], float | None]
+Step = tuple[tuple[torch.Tensor, torch.Tensor], float | None]
 
 
 def training_step(
@@ -163,7 +163,7 @@ class Training:
         tally.write(history)
         self.schedule.after_epoch()
 
-    def _train_window(self, steps: Iterator[_Step], listener: Listener) -> Window:
+    def _train_window(self, steps: Iterator[Step], listener: Listener) -> Window:
         """The next steps of an epoch; none are left when the window is empty."""
         model, loss_of, optimizer, ended = self._parallel, self.loss_of, self.optimizer, listener.step_ended
         after_step = self.schedule.after_step if self.schedule.moves_by_step else None

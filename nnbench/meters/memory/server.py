@@ -20,7 +20,7 @@ from nnbench.deferred_compiler import defer_compiler
 from nnbench.meters.flops import Flops, count
 from nnbench.meters.memory.peak import Peak
 from nnbench.meters.memory.resident import map_large_blocks, resident_peak
-from nnbench.processes import start_memory_server
+from nnbench.processes import die_at_once_with_parent, start_memory_server
 
 
 class MemoryServer:
@@ -134,6 +134,7 @@ def _in_child(line: str) -> str:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
+        die_at_once_with_parent()  # what it runs may never end
         os.close(reading)
         with os.fdopen(writing, "w") as pipe:
             _answer(line, pipe)
