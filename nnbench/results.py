@@ -24,7 +24,7 @@ from nnbench.records import (
     Record,
     RecordError,
     StorageError,
-    read_record,
+    read_records,
     read_run,
     record_from_json,
     strict_loads,
@@ -37,6 +37,7 @@ KEY = "nnbench"
 CURVES = (
     "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "train_s", "steps", "samples",
 )  # fmt: skip
+_REJECTED_TOLD = 5
 _IDENTITY = ("scenario", "arm", "arm_id", "seed", "block", "status", "reason")
 
 
@@ -49,17 +50,29 @@ class Run:
         records: in the order of the plan: scenario, arm, seed, block.
         source: the folder or file that was read.
         outcomes: test -> outcome, for a pytest-benchmark file; empty for a folder.
+        rejected: file name and reason of each record of a folder that is damaged; what it holds counts as
+            not measured.
     """
 
     plan: Mapping[str, Any]
     records: Sequence[Record]
     source: Path
     outcomes: Mapping[str, str]
+    rejected: tuple[tuple[str, str], ...] = ()
 
     @property
     def profile(self) -> str:
         """smoke, quick or full."""
         return str(self.plan.get("profile", "quick"))
+
+    def rejection(self) -> str:
+        """'57 read, 1 rejected: file: reason'; empty where every file of the run could be read."""
+        if not self.rejected:
+            return ""
+        told = "; ".join(f"{name}: {reason}" for name, reason in self.rejected[:_REJECTED_TOLD])
+        more = len(self.rejected) - _REJECTED_TOLD
+        more_text = f"; and {more} more" if more > 0 else ""
+        return f"{len(self.records)} read, {len(self.rejected)} rejected: {told}{more_text}"
 
     def scenario(self, name: str) -> Mapping[str, Any]:
         """The plan of one scenario.
@@ -82,6 +95,9 @@ class Run:
 def read_results(path: str | Path) -> Run:
     """The run in *path*: a folder with run.json, or the file that ``pytest --benchmark-json`` wrote.
 
+    A damaged record of a folder is passed over, and told in `Run.rejected`; a file of pytest's is sound as a
+    whole or not at all.
+
     Raises:
         StorageError: nothing there, damaged, not a result of nnbench, or of an unknown schema.
     """
@@ -89,22 +105,21 @@ def read_results(path: str | Path) -> Run:
     if not path.exists():
         raise StorageError(f"{path}: no such file or folder; pytest bench/ --benchmark-json={path} makes it")
     try:
-        plan, records, outcomes = _read_folder(path) if path.is_dir() else _read_file(path)
-        return Run(plan, _ordered(plan, records), path, outcomes)
+        return _read_folder(path) if path.is_dir() else _read_file(path)
     except (RecordError, AttributeError, KeyError, TypeError) as error:
         # A sound JSON file of the wrong shape: the readers below trust keys and types.
         raise StorageError(f"{path}: a record or the plan is malformed: {error!r}") from error
 
 
-def _read_folder(folder: Path) -> tuple[dict[str, Any], list[Record], dict[str, str]]:
+def _read_folder(folder: Path) -> Run:
     if not (folder / "run.json").is_file():
         raise StorageError(f"{folder}: a folder without run.json is no run; name the folder that holds it")
     plan = read_run(folder)
-    records = [read_record(path) for path in sorted((folder / "records").glob("*.json"))]
-    return plan, records, {}
+    records, rejected = read_records(folder)
+    return Run(plan, _ordered(plan, records), folder, {}, tuple(rejected))
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], list[Record], dict[str, str]]:
+def _read_file(path: Path) -> Run:
     try:
         outer = strict_loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -123,7 +138,20 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[Record], dict[str, str]
         raise StorageError(f"{path}: schema {content.get('schema_version')!r}; this nnbench reads {known}")
     plan = {key: value for key, value in content.items() if key not in ("records", "outcomes")}
     records = [record_from_json(values) for values in content["records"]]
-    return plan, records, dict(content.get("outcomes", {}))
+    _refuse_twice(path, records)
+    return Run(plan, _ordered(plan, records), path, dict(content.get("outcomes", {})))
+
+
+def _refuse_twice(path: Path, records: Sequence[Record]) -> None:
+    """One arm under one seed in one block has one record: a seed given twice would count twice."""
+    known: set[str] = set()
+    for record in records:
+        if record.id in known:
+            raise StorageError(
+                f"{path} is damaged: two records of {record.arm['name']!r} in scenario {record.scenario!r}, "
+                f"seed {record.seed}, block {record.block}"
+            )
+        known.add(record.id)
 
 
 def _ordered(plan: Mapping[str, Any], records: Iterable[Record]) -> list[Record]:

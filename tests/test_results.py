@@ -93,11 +93,19 @@ def test_sound_json_of_the_wrong_shape_is_refused(tmp_path, change):
     _is_no_result(edit(write_json(tmp_path / "out.json", [receptive_field()]), change), "malformed")
 
 
-def test_a_damaged_record_of_a_folder_is_noticed(tmp_path):
+def test_a_damaged_record_of_a_folder_is_passed_over_and_told(tmp_path):
     folder = write_folder(tmp_path / "run", [receptive_field()])
     path = next((folder / "records").iterdir())
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    _is_no_result(folder, "damaged")
+    found = read_results(folder)
+    assert len(found.records) == 4
+    assert found.rejection().startswith(f"4 read, 1 rejected: {path.name}: is damaged: SHA-256")
+
+
+def test_a_record_that_a_file_holds_twice_is_refused(tmp_path):
+    path = write_json(tmp_path / "out.json", [receptive_field()])
+    edit(path, lambda c: c["nnbench"]["records"].append(c["nnbench"]["records"][0]))
+    _is_no_result(path, "two records of 'one 3x3' in scenario 'receptive-field', seed 0, block 0")
 
 
 def test_the_tidy_table_has_a_row_per_record(tmp_path):

@@ -1,6 +1,7 @@
 """The ``nnbench`` command.
 
-Exit codes: 0 fine; 1 a failed arm; 2 wrong usage; 5 storage or environment; 130 and 143 on signals.
+Exit codes: 0 fine; 1 a regression or a failed arm; 2 wrong usage; 3 inconclusive and 4 not comparable, of ab
+and compare alone; 5 storage or environment; 130 and 143 on signals.
 Heavy packages are imported by the command that needs them: ``--help`` and mistakes answer at once.
 """
 
@@ -14,6 +15,8 @@ from typing import NoReturn
 
 import nnbench
 from nnbench.arm_flags import Help
+from nnbench.cli.ab import add_ab, before_dashes
+from nnbench.cli.comparing import add_compare
 from nnbench.cli.data import add_data
 from nnbench.cli.measuring import add_run, add_train, add_tune
 from nnbench.cli.reading import add_doctor, add_list, add_plot, add_report, add_table
@@ -23,7 +26,8 @@ from nnbench.config import NnbenchError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
-    arguments = _parser().parse_args(argv)
+    words, after = before_dashes(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words, argparse.Namespace(after_dashes=after))
     try:
         return int(arguments.run(arguments))
     except NnbenchError as error:
@@ -51,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nnbench {nnbench.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
-        add_list, add_run, add_tune, add_table, add_plot, add_report, add_train, add_data, add_doctor,
+        add_list, add_run, add_tune, add_table, add_plot, add_report, add_compare, add_ab, add_train,
+        add_data, add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser

@@ -64,6 +64,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 print(f"nnbench: what is done is kept; go on with: nnbench run --resume {folder}",
                       file=sys.stderr)  # fmt: skip
                 raise
+    for name in outcome.put_aside:
+        print(f"nnbench: {name} was damaged: put aside as .rejected, and its arm run again", file=sys.stderr)
     return _conclude(folder, outcome.stopped)
 
 

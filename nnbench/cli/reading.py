@@ -75,6 +75,8 @@ def _table(arguments: argparse.Namespace) -> int:
             print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")
             if scaling := efficiency_rows(efficiencies(run.of(scenario["name"]))):
                 print(tabulate(scaling, headers="keys", disable_numparse=True), end="\n\n")
+    if run.rejected:
+        print(run.rejection(), file=sys.stderr if arguments.json or files else sys.stdout)
     return 0
 
 

@@ -215,6 +215,9 @@ class Session:
         """
         from nnbench.records import write_record
 
+        cut_off = bool(self.records) and self.records[-1].status == "INTERRUPTED"
+        if self.is_block and cut_off and record.status == "SKIPPED":
+            return record  # a launch that was interrupted did not begin it: the resumed run will
         # where in its block an arm ran: an effect of the order would show by it
         record = replace(record, evidence={**record.evidence, "position": len(self.records)})
         self.records.append(record)

@@ -1,7 +1,9 @@
 """Records, their files, and the journal of a run."""
 
 from nnbench.records.files import (
+    read_own_record,
     read_record,
+    read_records,
     read_run,
     strict_dumps,
     strict_loads,
@@ -18,6 +20,8 @@ from nnbench.records.record import (
     SCHEMA_HISTORY,
     SCHEMA_VERSION,
     STATUSES,
+    DamagedError,
+    NewerSchemaError,
     Record,
     RecordError,
     StorageError,
@@ -27,7 +31,8 @@ from nnbench.records.record import (
 )
 
 __all__ = [
-    "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "Entry", "Journal",
-    "Record", "RecordError", "StorageError", "differences", "read_record", "read_run", "record_from_json",
-    "record_id", "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
+    "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "DamagedError",
+    "Entry", "Journal", "NewerSchemaError", "Record", "RecordError", "StorageError", "differences",
+    "read_own_record", "read_record", "read_records", "read_run", "record_from_json", "record_id",
+    "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
 ]  # fmt: skip

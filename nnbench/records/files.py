@@ -11,13 +11,25 @@ import hashlib
 import json
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnbench.config import NnbenchError
-from nnbench.records.record import SCHEMA_HISTORY, Record, StorageError, record_from_json
+from nnbench.records.record import (
+    DamagedError,
+    NewerSchemaError,
+    Record,
+    RecordError,
+    StorageError,
+    check_schema,
+    record_from_json,
+)
+
+# What a file of a run may hold at most: real ones are a hundredth of it, and a hostile one costs memory.
+_BYTES_MOST = {"record": 2**22, "run": 2**26}
+_REASON_MOST = 200
 
 
 def strict_dumps(value: Any, *, indent: int | None = None) -> str:
@@ -30,16 +42,28 @@ def strict_dumps(value: Any, *, indent: int | None = None) -> str:
 
 
 def strict_loads(text: str) -> Any:
-    """Parsed JSON; the bare tokens NaN and Infinity, which are not JSON, are refused.
+    """Parsed JSON; the bare tokens NaN and Infinity, which are not JSON, and a key given twice are refused.
 
     Raises:
-        ValueError: not JSON.
+        ValueError: not JSON, or nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse_constant)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_each_key_once)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _refuse_constant(token: str) -> Any:
     raise ValueError(f"{token} is not JSON")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r:.40} is given twice")
+    return found
 
 
 def without_nan(value: Any) -> Any:
@@ -97,19 +121,36 @@ def _sealed(kind: str, content: Mapping[str, Any]) -> str:
 
 
 def _unsealed(kind: str, path: Path) -> dict[str, Any]:
+    text = _read(path, kind)
     try:
-        outer = strict_loads(path.read_text(encoding="utf-8"))
+        outer = strict_loads(text)
         content: dict[str, Any] = outer[kind]
-        found = hashlib.sha256(strict_dumps(content).encode()).hexdigest()
+        stated, sealed = outer.get("sha256"), _sealed(kind, content)
         if not isinstance(content, dict):
             raise TypeError(f"{kind} is no object but {type(content).__name__}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(path, f"is not a {kind} file: {error}") from error
+    found = hashlib.sha256(strict_dumps(content).encode()).hexdigest()
+    if stated != found:
+        raise DamagedError(path, f"is damaged: SHA-256 {found} where {stated!s:.80} is stated")
+    if text.replace("\r\n", "\n") != sealed:  # a checkout may have changed the end of the line
+        raise DamagedError(path, "is damaged: its content is sound, but not as it was written")
+    return content
+
+
+def _read(path: Path, kind: str) -> str:
+    """The text of a file that should hold a *kind*: no pipe, no device, nothing that fills the memory."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DamagedError(path, f"is not a {kind} file: no regular file at all")
+        if found.st_size > _BYTES_MOST[kind]:
+            raise DamagedError(path, f"is not a {kind} file: {found.st_size:,} bytes are too many")
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"is not a {kind} file: {error}") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path} is not a {kind} file: {error}") from error
-    if outer.get("sha256") != found:
-        raise StorageError(f"{path} is damaged: SHA-256 {found} where {outer.get('sha256')} is stated")
-    return content
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -123,13 +164,51 @@ def read_record(path: Path) -> Record:
     """The record in *path*.
 
     Raises:
-        StorageError: unreadable, damaged, of an unknown schema, or a record that contradicts itself.
+        StorageError: unreadable. `DamagedError`: damaged, or a record that contradicts itself.
+            `NewerSchemaError`: written by a later nnbench.
     """
     content = _unsealed("record", path)
     try:
         return record_from_json(content)
-    except NnbenchError as error:
-        raise StorageError(f"{path}: {error}") from error
+    except NewerSchemaError as error:
+        raise NewerSchemaError(f"{path}: {error}") from error
+    except (StorageError, RecordError, RecursionError) as error:
+        raise DamagedError(path, f"is no record: {error}") from error
+
+
+def read_own_record(path: Path) -> Record:
+    """The record in *path*, which is named after it: a copy of another one's file counts as damaged.
+
+    Raises:
+        StorageError: see `read_record`.
+    """
+    record = read_record(path)
+    if path.stem != record.id:
+        raise DamagedError(path, f"is no file of its own: it holds the record {record.id}")
+    return record
+
+
+def read_records(folder: Path) -> tuple[list[Record], list[tuple[str, str]]]:
+    """The records of the run in *folder*, and the file's name and the reason for each that is none.
+
+    Raises:
+        NewerSchemaError: a later nnbench wrote one of them; what this one understands is not the run.
+    """
+    records, rejected = [], []
+    for path in sorted((folder / "records").glob("*.json")):
+        try:
+            records.append(read_own_record(path))
+        except NewerSchemaError:
+            raise
+        except StorageError as error:
+            rejected.append((_printable(path.name), _printable(getattr(error, "reason", str(error)))))
+    return records, rejected
+
+
+def _printable(text: str) -> str:
+    """*text* from a stranger's file in one line that a terminal shows as it is."""
+    line = " ".join(text.split())[:_REASON_MOST]
+    return line if line.isprintable() else ascii(line)
 
 
 def write_run(folder: Path, plan: Mapping[str, Any]) -> Path:
@@ -146,6 +225,5 @@ def read_run(folder: Path) -> dict[str, Any]:
         StorageError: missing, damaged, or of an unknown schema.
     """
     plan = _unsealed("run", folder / "run.json")
-    if plan.get("schema_version") not in SCHEMA_HISTORY:
-        raise StorageError(f"{folder}/run.json: unknown schema {plan.get('schema_version')!r}")
+    check_schema(plan.get("schema_version"), f"{folder}/run.json: unknown")
     return plan

@@ -6,6 +6,7 @@ a torn last line, of a process that was killed while writing it, is passed over.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from nnbench.records.files import strict_dumps, strict_loads
 from nnbench.records.record import StorageError, record_id
 
 FILE = "journal.jsonl"
+# What a line must say beside event, block and clock.
+_SAYS = {"arm": ("id", "scenario", "arm"), "record": ("id",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +56,12 @@ class Journal:
             StorageError: the folder cannot be written to.
         """
         values = {"event": event, "block": block, "clock_s": time.monotonic(), **more}
+        line = f"\n{strict_dumps(values)}\n".encode()  # a line break first: the line before may be torn
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                # a line break first: the line before may be torn
-                os.write(descriptor, f"\n{strict_dumps(values)}\n".encode())
+                if os.write(descriptor, line) < len(line):  # so it is when the disk fills up just now
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -83,22 +87,35 @@ class Journal:
             raise StorageError(f"cannot read {self._path}: {error.strerror}") from error
         whole = new[: new.rfind(b"\n") + 1]
         self._read_bytes += len(whole)
-        found = [_entry(line) for line in whole.decode(errors="replace").splitlines() if line]
+        found = [_entry(line) for line in whole.decode(errors="replace").split("\n") if line]
         self._entries += [entry for entry in found if entry is not None]
         return self._entries
 
     def in_flight(self) -> Entry | None:
-        """The arm that began last and has no record yet; None where there is none."""
-        entries = self.entries()
-        done = {entry.more.get("id") for entry in entries if entry.event == "record"}
-        last = next((entry for entry in reversed(entries) if entry.event == "arm"), None)
-        return None if last is None or last.more.get("id") in done else last
+        """The arm that the last process has begun and not left a record of; None where there is none.
+
+        What an earlier process began is no longer in flight, and a record that it has left (INTERRUPTED)
+        is none of this one.
+        """
+        done = set()
+        for entry in reversed(self.entries()):
+            if entry.event == "block":
+                break
+            if entry.event == "record":
+                done.add(entry.more["id"])
+            elif entry.event == "arm":
+                return None if entry.more["id"] in done else entry
+        return None
 
 
 def _entry(line: str) -> Entry | None:
     try:
         values = strict_loads(line)
-        known = {name: values.pop(name) for name in ("event", "block", "clock_s")}
-    except (ValueError, KeyError, AttributeError, TypeError):
+        entry = Entry(
+            event=values.pop("event"), block=values.pop("block"), clock_s=float(values.pop("clock_s")),
+            more=values,
+        )  # fmt: skip
+        known = type(entry.block) is int and values.keys() >= set(_SAYS.get(entry.event, ()))
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
         return None
-    return Entry(**known, more=values)
+    return entry if known else None

@@ -51,8 +51,8 @@ def _mapping(fits: Check = lambda _: True) -> Check:
 
 def _with(**known: Check) -> Check:
     """A mapping of anything, in which the *known* keys, where they are there, hold what they should."""
-    return lambda value: isinstance(value, Mapping) and all(
-        fits(value[key]) for key, fits in known.items() if key in value
+    return lambda value: (
+        isinstance(value, Mapping) and all(fits(value[key]) for key, fits in known.items() if key in value)
     )
 
 

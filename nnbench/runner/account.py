@@ -97,13 +97,9 @@ class Account:
 
 def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
     """The account of a run, from all *entries* of its journal."""
-    wall_s, start = 0.0, None
-    for entry in entries:
-        if entry.event == "block":
-            start = entry.clock_s
-        elif entry.event == "end" and start is not None:
-            wall_s += entry.clock_s - start
-            start = None
+    wall_s = sum(
+        entry.clock_s - before.clock_s for before, entry in pairwise(entries) if entry.event != "block"
+    )
     spent = [
         float(record.metrics.get(name) or 0) for record in records for name in ("train_s", "validation_s")
     ]

@@ -29,6 +29,8 @@ class Request:
     arm_timeout_s: float = 3600.0
 
     def __post_init__(self) -> None:
+        if not all(isinstance(each, str) for each in (*self.paths, *self.options)):
+            raise ConfigError(f"paths and options: expected text, got {self.paths!r}, {self.options!r}")
         if self.blocks < 1:
             raise ConfigError(f"--blocks: expected 1, 2, …, got {self.blocks}")
         if not self.arm_timeout_s > 0:
@@ -71,5 +73,21 @@ def clear(folder: Path) -> None:
         *folder.glob("blocks/*.log"),
     ):
         path.unlink()
+    sweep(folder)
     for name in ("run.json", FILE, "journal.jsonl"):
         (folder / name).unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Take away the unfinished files of writers that were killed; nobody may be writing there now.
+
+    Raises:
+        StorageError: one of them cannot be taken away.
+    """
+    for path in (*folder.glob(".*.part"), *folder.glob("records/.*.part")):
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {folder}: {path.name}: {error.strerror}; choose another folder"
+            ) from error

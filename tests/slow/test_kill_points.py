@@ -24,6 +24,7 @@ def test_fifty_kills_at_random_times_lose_nothing_and_run_nothing_twice(tmp_path
             process = bench.begin("--seeds", "3")
             time.sleep(rng.uniform(0.1, LONGEST_S))
             if process.poll() is not None:
+                end_of(process, 0)
                 break
             process.send_signal(signal.SIGKILL)
             end_of(process, None)
@@ -32,6 +33,6 @@ def test_fifty_kills_at_random_times_lose_nothing_and_run_nothing_twice(tmp_path
             assert before <= set(bench.records())
             before = set(bench.records())
             assert not bench.rejected()
-        bench.complete()
+        bench.complete("--seeds", "3")
         assert bench.run_twice() == []
         assert bench.learned() == expected
