@@ -48,11 +48,12 @@ def launches(monkeypatch):
     """What pytest asked to be launched; the launch itself is faked."""
     asked = []
 
-    def launch(tasks, ranks, keep, data_folder=None):
-        asked.append(([(task.scenario, task.arm.name, task.seeds) for task in tasks], ranks))
+    def launch(tasks, ranks, keep, begins, data_folder=None):
+        begins()
+        asked.append(([(task.scenario, task.arm.name, len(task.seeds)) for task in tasks], ranks))
         records = []
         for task in tasks:
-            for seed in range(task.seeds):
+            for seed in task.seeds:
                 lost = launch.lost.get(task.arm.name)
                 record = (
                     failed(task.arm, seed, scenario=task.scenario, status=lost[0], reason=lost[1])
@@ -112,7 +113,8 @@ def test_a_failed_rank_fails_its_arm_and_is_in_the_file(bench, launches):  # noq
 
 
 def test_an_interrupted_launch_keeps_what_it_had(bench, pytester, launches, monkeypatch):  # noqa: F811
-    def launch(tasks, ranks, keep, data_folder=None):
+    def launch(tasks, ranks, keep, begins, data_folder=None):
+        begins()
         keep(training_record(tasks[0].arm, 0, scenario="ranks", accuracy=0.8, step_ms=2))
         raise KeyboardInterrupt
 

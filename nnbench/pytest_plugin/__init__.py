@@ -56,7 +56,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SESSION in config.stash:
-        config.stash[SESSION].close()
+        session = config.stash[SESSION]
+        session.close()
+        session.leave()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -191,6 +193,7 @@ def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where rank 0 was lost, the lowest rank that is left writes what became of the arms."""
     own = session.config.stash[SESSION]
+    own.exit_status = int(session.exitstatus)
     if own.rank and own.writes:
         own.write_json_of_failures()
 

@@ -23,7 +23,7 @@ from nnbench.scaling.series import TIMEOUT_S, Task, turns
 
 # torchrun gives ranks that ignore SIGTERM 30 s before it kills them.
 _END_S = 35.0
-_LOOK_S = 0.2
+_LOOK_S = 0.1
 _FIRST_FAILURE = re.compile(r"Root Cause.*?rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
 
