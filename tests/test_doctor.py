@@ -43,8 +43,8 @@ def test_a_block_costs_its_process_and_its_sides():
 
 def test_what_minutes_resolve_is_what_their_blocks_do_by_their_test():
     of = noise(block_s=7.0)
-    assert of.smallest_effect(1) == resolution(0.05, 8)  # t
-    assert of.smallest_effect(5) == resolution(0.03, 42)  # signed-rank
+    assert of.smallest_effect(1) == resolution(of.spread, 8)
+    assert of.smallest_effect(5) == resolution(of.spread, 42)
     assert of.smallest_effect(0.5) == math.inf
     assert of.smallest_effect(30) < of.smallest_effect(5) < of.smallest_effect(1)
 
@@ -59,7 +59,7 @@ def test_a_calm_machine_is_told_what_it_resolves():
 
 def test_a_noisy_machine_is_told_what_it_cannot():
     text = noise_lines(noise(0.15, 0.20))
-    assert text["in 1 min"].startswith("this machine cannot resolve 5% in 1 minute; resolves 1")
+    assert text["in 1 min"].startswith("this machine cannot resolve 5% in 1 minute; resolves 2")
     assert text["in 5 min"].startswith("this machine cannot resolve 5% in 5 minutes; resolves ")
     assert text["in 30 min"].startswith("resolves ")
 
@@ -132,6 +132,17 @@ def test_the_self_test_is_a_command(made_up, capsys):
     assert "cores" not in out
     code, out = run(capsys, "--self-test", "--campaigns", "3", "--json")
     assert (code, json.loads(out)["campaigns"]) == (0, 3)
+
+
+def test_the_self_test_is_offered_where_people_compare_too(made_up, capsys):
+    assert main(["ab", "--self-test", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["campaigns"] == 1
+    assert main(["ab", "--self-test", "--campaigns", "2"]) == 1
+    assert "DO NOT HOLD" in capsys.readouterr().out
+    for brought in (["--", "true"], ["--epochs", "1"], ["bench"]):
+        assert main(["ab", "--self-test", *brought]) == 2
+        assert "--self-test brings its own work" in capsys.readouterr().err
+    assert made_up == [1, 2]
 
 
 def test_statistics_that_do_not_hold_are_exit_code_1(made_up, capsys):

@@ -28,10 +28,10 @@ LAYERS: dict[str, float] = {
     "tuning": 7,
     "selftest": 7.8,
     "ab": 8.5, "doctor": 8, "pytest_plugin": 8, "runner": 8, "scaling": 7.5,
-    "results": 9, "plots": 10, "report": 11,
+    "results": 9, "tabular": 9, "plots": 10, "report": 11,
     "cli": 12, "__main__": 13,
 }  # fmt: skip
-REPORTING = ("results", "plots", "report")
+REPORTING = ("results", "tabular", "plots", "report")
 # Read by people who have no torch, or before it is worth its seconds.
 WITHOUT_TORCH = ("config", "stats", "records", "metrics", "claims", "comparing", "summary", "efficiency", "catalog", "arm_flags",
                  "processes", "work", "findings", "terminal", "runner", *REPORTING)  # fmt: skip

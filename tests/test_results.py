@@ -2,7 +2,6 @@ import dataclasses
 import json
 import math
 
-import pandas as pd
 import pytest
 
 from fake_runs import (
@@ -18,19 +17,9 @@ from fake_runs import (
     write_folder,
     write_json,
 )
-from nnbench.config import ConfigError, NnbenchError
+from nnbench.config import ConfigError
 from nnbench.records import StorageError, strict_loads
-from nnbench.results import (
-    curves,
-    escape_markdown,
-    load_run,
-    read_results,
-    step_samples,
-    summary_table,
-    to_csv,
-    to_markdown,
-    write_table,
-)
+from nnbench.results import curves, load_run, read_results, step_samples, summary_table
 
 
 def test_folder_and_file_hold_the_same_run_in_the_order_of_the_plan(tmp_path):
@@ -179,65 +168,6 @@ def test_summary_keeps_a_planned_arm_without_a_record(tmp_path):
     assert table.loc["alexnet", "status"].startswith("OOM: ")
     with pytest.raises(ConfigError, match="did you mean 'architectures'"):
         summary_table(run, "architecture")
-
-
-def test_csv_never_holds_a_formula():
-    frame = pd.DataFrame(
-        {"=1+1": ["=cmd|' /C calc'!A0", "-x", "-1.5", "+49", "@a", "fine"], "n": [-1, 2, 3, 4, 5, 6]}
-    )
-    lines = to_csv(frame).splitlines()
-    assert lines[0] == "'=1+1,n"
-    assert lines[1].startswith("'=cmd")
-    assert [line.split(",")[0] for line in lines[2:]] == ["'-x", "-1.5", "+49", "'@a", "fine"]
-    assert lines[1].endswith(",-1")
-
-
-def test_markdown_cells_cannot_break_the_table():
-    frame = pd.DataFrame({"arm": ["a|b", "<script>x</script>\n[l](u) `c` $m$ *s*"], "n": ["1.5 ± 0.2", "–"]})
-    head, rule, first, second = to_markdown(frame).splitlines()
-    assert (head, rule) == ("| arm | n |", "| --- | ---: |")
-    assert first == r"| a\|b | 1.5 ± 0.2 |"
-    assert "<" not in second
-    assert r"[l\](u) \`c\` \$m\$ \*s\*" in second
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("- a", r"\- a"),
-        ("1. a", r"1\. a"),
-        ("---", r"\---"),
-        ("snake_case", "snake_case"),
-        ("_a_", r"\_a\_"),
-        ("-1.5", "-1.5"),
-    ],
-)
-def test_markdown_at_the_start_of_a_line(text, escaped):
-    assert escape_markdown(text) == escaped
-
-
-def test_tables_are_written_by_suffix_or_kind(tmp_path):
-    table = load_run(write_json(tmp_path / "out.json", lecture(1), seeds=1))
-    assert len(pd.read_csv(write_table(table, tmp_path / "t.csv"))) == len(table)
-    assert write_table(table, tmp_path / "deep" / "t.md").read_text().startswith("| scenario | arm |")
-    assert write_table(table, tmp_path / "t.txt", "markdown").read_text().startswith("| scenario")
-    back = pd.read_parquet(write_table(table, tmp_path / "t.parquet"))
-    assert set(back["batch_size"].dropna()) >= {"64", "full"}
-    assert back["validation_accuracy"].dtype == "float64"
-    with pytest.raises(ConfigError, match="unknown format 'xlsx'"):
-        write_table(table, tmp_path / "t.xlsx")
-
-
-def test_parquet_without_pyarrow_names_the_install_line(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(NnbenchError, match=r"pip install -e '.\[store\]'"):
-        write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.parquet")
-
-
-def test_an_unwritable_folder_is_a_storage_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot write"):
-        write_table(pd.DataFrame({"a": [1]}), tmp_path / "file" / "t.parquet")
 
 
 def test_the_fakes_are_strict_json():

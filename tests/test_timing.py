@@ -212,14 +212,25 @@ def test_warm_up_of_a_gpu_is_a_tenth_of_the_steps():
     assert warm.steps == 100
 
 
-def test_warm_up_ends_after_a_second():
+@pytest.mark.parametrize(
+    ("step_s", "device", "steps"),
+    [
+        (0.001, "cpu", 10),
+        (0.01, "cpu", 5),  # 50 ms
+        (0.3, "cpu", 3),
+        (0.6, "cpu", 2),  # a second
+        (0.3, "cuda", 4),
+        (0.1, "cuda", 10),
+    ],
+)
+def test_warm_up_ends_after_50_ms_and_three_steps_or_after_a_second(step_s, device, steps):
     clock = FakeClock()
-    warm = WarmUp(10**6, clock)
+    warm = WarmUp(10**6, clock, device=torch.device(device))
     with pytest.raises(StopTraining):
         for _ in range(100):
-            clock.advance_s(0.3)
+            clock.advance_s(step_s)
             warm.step_ended()
-    assert warm.steps == 4
+    assert warm.steps == steps
 
 
 def test_the_two_sides_of_the_overhead_do_the_same_work(monkeypatch):

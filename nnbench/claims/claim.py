@@ -93,6 +93,11 @@ class Claim:
         """Whether more is better; of a metric without a better end, for a claim that needs none, True."""
         return (self.direction or self.of.better or "higher") == "higher"
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is judged from the ratios of blocks."""
+        return self.of.nature in TIMED and self.kind != "exact"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for run.json; ``Claim(**values)`` makes the claim again."""
         return {**self.__dict__, "arms": list(self.arms)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnbench.claims.claim import TIMED, Claim
+from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs, runs_by_arm
 from nnbench.claims.exact import judge_exact, judge_fixed
 from nnbench.claims.learned import judge_learned
@@ -23,12 +23,8 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], profile: str) -> l
     """
     runs = runs_by_arm(records)
     level = 1 - 0.05 / max(1, sum(_sampled(claim) for claim in claims))
-    timed = iter(judge_timed([claim for claim in claims if _timed(claim)], runs, profile))
-    return [next(timed) if _timed(claim) else _judge(claim, runs, profile, level) for claim in claims]
-
-
-def _timed(claim: Claim) -> bool:
-    return claim.of.nature in TIMED and claim.kind != "exact"
+    timed = iter(judge_timed([claim for claim in claims if claim.timed], runs, profile))
+    return [next(timed) if claim.timed else _judge(claim, runs, profile, level) for claim in claims]
 
 
 def _sampled(claim: Claim) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnbench.arm_flags import add_arm_flags, arm_of_flags
 from nnbench.cli.arguments import PROFILES, Progress, add_data_dir, command
+from nnbench.cli.self_testing import HELP, add_campaigns, self_test
 from nnbench.config import Arm, ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def add_ab(commands: Any) -> None:
         _add_side(parser, side)
     _add_limits(parser)
     _add_work(parser)
+    parser.add_argument("--self-test", action="store_true", help=HELP)
+    add_campaigns(parser)
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="new run folder for the records")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     add_data_dir(parser)
@@ -71,10 +74,10 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def _add_work(parser: argparse.ArgumentParser) -> None:
     text = "time of the verdict (default: throughput of a training, wall time of a command)"
     parser.add_argument("--metric", default="", metavar="NAME", help=text)
-    text = "measure the peak memory of a training too, once"
+    text = "measure the peak memory of a training, or of the arms of bench files, too, once"
     parser.add_argument("--memory", action="store_true", help=text)
     parser.add_argument("--profile", choices=PROFILES, default="quick", help="of bench files, and of margins")
-    text = "trainings of each arm of bench files in each block; 6 tell whether it learns"
+    text = "trainings of each arm of bench files in each block, each under a seed of its own"
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help=text)
     text = "of bench files, only the arms whose test id matches"
     parser.add_argument("-k", metavar="WORDS", help=text)
@@ -97,6 +100,9 @@ def _ab(arguments: argparse.Namespace) -> int:
     command: list[str] | None = arguments.after_dashes
     paths = _paths(arguments)
     given = [name for name in _ARM_FIELDS if getattr(arguments, name, None) not in (None, [], False)]
+    if arguments.self_test:
+        _refuse_with_self_test(command, paths, given)
+        return self_test(arguments.campaigns, arguments.json)
     _check_kind(arguments, paths, command, given)
     limits = ab.Limits(blocks=arguments.blocks, width=arguments.width, max_minutes=arguments.max_minutes)
     seed = random.getrandbits(32) if arguments.order_seed is None else arguments.order_seed
@@ -181,6 +187,15 @@ def _check_kind(
         chosen("--metric", [arguments.metric], timed)
 
 
+def _refuse_with_self_test(
+    command: Sequence[str] | None, paths: Sequence[Path], given: Sequence[str]
+) -> None:
+    brought = [*(["-- COMMAND"] if command is not None else []), *map(str, paths)]
+    brought += [f"--{name.replace('_', '-')}" for name in given]
+    if brought:
+        raise ConfigError(f"{brought[0]}: --self-test brings its own work, of a known ratio; leave it out")
+
+
 def _asked(arguments: argparse.Namespace, label: str) -> ab.Asked:
     from nnbench import ab
 
@@ -218,7 +233,13 @@ def _selection(arguments: argparse.Namespace, paths: Sequence[Path]) -> ab.Selec
         value = getattr(arguments, name, None)
         options += [] if value is None else [f"--nnbench-{name}={value}"]
     options += [f"--nnbench-data-dir={arguments.data_dir.absolute()}"] if arguments.data_dir else []
-    return ab.Selection(paths=paths, profile=arguments.profile, seeds=arguments.seeds, options=options)
+    return ab.Selection(
+        paths=paths,
+        profile=arguments.profile,
+        seeds=arguments.seeds,
+        memory=arguments.memory,
+        options=options,
+    )
 
 
 def _command_line() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.cli.arguments import Progress, add_paths, add_source, chosen, command
-from nnbench.config import ConfigError
+from nnbench.cli.self_testing import HELP, add_campaigns, self_test
 
 
 def add_list(commands: Any) -> None:
@@ -55,12 +55,13 @@ def _table(arguments: argparse.Namespace) -> int:
     from nnbench import results
     from nnbench.efficiency import efficiencies, efficiency_rows
     from nnbench.summary import skipped
+    from nnbench.tabular import write_table
 
     run = results.read_results(arguments.source)
     files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
     for kind in ("csv", "markdown", "parquet"):
         if (path := getattr(arguments, kind)) is not None:
-            results.write_table(results.load_run(arguments.source), path, kind)
+            write_table(results.load_run(arguments.source), path, kind)
             print(f"wrote {path}", file=sys.stderr)
     if arguments.json:
         print(json.dumps([r.to_json() for r in run.records], indent=2, ensure_ascii=False, allow_nan=False))
@@ -151,16 +152,16 @@ def add_doctor(commands: Any) -> None:
     instead.add_argument(
         "--self-test",
         action="store_true",
-        help="compare work whose ratio is known instead: false alarms, and what is found (6 min a campaign)",
+        help=HELP,
     )
-    parser.add_argument("--campaigns", type=int, default=1, metavar="N", help="of --self-test; they add up")
+    add_campaigns(parser)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.overhead:
         return _overhead(arguments.json)
     if arguments.self_test:
-        return _self_test(arguments.campaigns, arguments.json)
+        return self_test(arguments.campaigns, arguments.json)
     from nnbench.doctor import facts, noise
 
     found = facts()
@@ -181,21 +182,6 @@ def _print_findings(found: dict[str, Any]) -> None:
     for name, value in found.items():
         print(f"{name:18s} {value}")
     sys.stdout.flush()
-
-
-def _self_test(campaigns: int, as_json: bool) -> int:
-    """Exit code 1 where the statistics do not hold here."""
-    from nnbench.selftest import lines, run_self_test
-
-    if campaigns < 1:
-        raise ConfigError(f"--campaigns: expected 1 or more, got {campaigns}")
-    with Progress() as progress:
-        outcome = run_self_test(campaigns, progress.reach)
-    if as_json:
-        print(json.dumps(outcome.to_json(), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print("\n".join(lines(outcome)))
-    return 0 if outcome.holds else 1
 
 
 def _overhead(as_json: bool) -> int:

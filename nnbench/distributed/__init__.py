@@ -4,9 +4,8 @@ from nnbench.distributed.batch_norm import GlobalBatchNorm, with_global_batch_no
 from nnbench.distributed.failure import Failure, failure_of
 from nnbench.distributed.group import ALONE, Group
 from nnbench.distributed.world import Place, Stopped, World, joined, launcher, place_of
-from nnbench.processes import die_with_parent
 
 __all__ = [
-    "ALONE", "Failure", "GlobalBatchNorm", "Group", "Place", "Stopped", "World", "die_with_parent",
-    "failure_of", "joined", "launcher", "place_of", "with_global_batch_norm",
+    "ALONE", "Failure", "GlobalBatchNorm", "Group", "Place", "Stopped", "World", "failure_of",
+    "joined", "launcher", "place_of", "with_global_batch_norm",
 ]  # fmt: skip

@@ -34,8 +34,10 @@ Clock = Callable[[], int]
 WARMUP_SHARE = 0.1
 WARMUP_MOST_S = 1.0
 # On a CPU: in a fresh process the first step takes 2 to 45 steps' time and the second twice its own; what is
-# still slow in the next training after ten steps is as slow there after sixty (tests/slow/warm_up.py).
+# still slow in the next training after three steps is as slow there after sixty (tests/slow/warm_up.py).
 WARMUP_MOST_STEPS = 10
+WARMUP_ENOUGH_STEPS = 3
+WARMUP_ENOUGH_S = 0.05
 # Ranks must stop after the same step, and their clocks would not agree on a second. DDP builds its buckets
 # anew after the first backward pass; a handful of steps is enough.
 WARMUP_STEPS_OF_RANKS = 20
@@ -159,8 +161,8 @@ class Stopwatch(Listener):
 class WarmUp(Listener):
     """Ends a throw-away training after a tenth of the arm's steps, ten steps or a second, whichever is first.
 
-    With several ranks the number of steps alone decides. An asynchronous device has no bound of ten steps:
-    its clocks rise with the time that it works.
+    Three steps are enough where they took 50 ms. With several ranks the number of steps alone decides. An
+    asynchronous device takes its tenth or its second: its clocks rise with the time that it works.
     """
 
     def __init__(
@@ -174,14 +176,18 @@ class WarmUp(Listener):
         self.steps = 0
         self._limit = max(1, int(planned_steps * WARMUP_SHARE))
         self._clock = clock
-        self._end = clock() + int(WARMUP_MOST_S * 1e9)
-        self._timed = ranks == 1
-        if ranks > 1:
-            self._limit = min(self._limit, WARMUP_STEPS_OF_RANKS)
-        elif device is None or not devices.is_asynchronous(device):
-            self._limit = min(self._limit, WARMUP_MOST_STEPS)
+        self._start = clock()
+        self._alone = ranks == 1
+        self._short = self._alone and (device is None or not devices.is_asynchronous(device))
+        most = WARMUP_MOST_STEPS if self._short else self._limit if self._alone else WARMUP_STEPS_OF_RANKS
+        self._limit = min(self._limit, most)
 
     def step_ended(self) -> None:
         self.steps += 1
-        if self.steps >= self._limit or (self._timed and self._clock() >= self._end):
+        if self.steps >= self._limit or (self._alone and self._long_enough()):
             raise StopTraining
+
+    def _long_enough(self) -> bool:
+        elapsed_s = (self._clock() - self._start) / 1e9
+        enough = self._short and self.steps >= WARMUP_ENOUGH_STEPS and elapsed_s >= WARMUP_ENOUGH_S
+        return enough or elapsed_s >= WARMUP_MOST_S

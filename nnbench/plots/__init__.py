@@ -22,7 +22,8 @@ from nnbench.plots.scaling import scaling
 from nnbench.plots.style import Drawing, Subject, styled, subject_of
 from nnbench.plots.verdicts import verdicts
 from nnbench.records import StorageError, write_atomic
-from nnbench.results import Run, to_csv
+from nnbench.results import Run
+from nnbench.tabular import to_csv
 
 __all__ = ["PLOTS", "Drawing", "Subject", "draw", "save"]
 

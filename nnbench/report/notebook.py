@@ -8,8 +8,9 @@ from typing import Any
 
 from nnbench.efficiency import efficiencies
 from nnbench.plots import PLOTS, safe_stem
-from nnbench.results import Run, escape_markdown
+from nnbench.results import Run
 from nnbench.summary import skipped
+from nnbench.tabular import escape_markdown
 
 SMOKE_BANNER = (
     "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "

@@ -8,7 +8,8 @@ import pandas as pd
 
 from nnbench import findings
 from nnbench.efficiency import efficiencies, efficiency_rows
-from nnbench.results import Run, escape_markdown
+from nnbench.results import Run
+from nnbench.tabular import escape_markdown
 
 
 def glance(run: Run) -> pd.DataFrame:
@@ -59,14 +60,14 @@ def _data(run: Run) -> list[str]:
 
 
 def verdicts(run: Run, scenario: str | None = None) -> pd.DataFrame:
-    """One row per claim, of one scenario or of all: its verdict, the effect with its interval, the reason."""
+    """One row per claim: verdict, effect, interval; of one scenario with the reason, of all without."""
     rows: list[dict[str, str]] = []
     for plan in run.plan["scenarios"]:
         if scenario in (None, plan["name"]):
             found = findings.verdict_rows(run.of(plan["name"]), plan, run.profile)
             rows += [{"scenario": plan["name"], **row} for row in found]
-    columns = ["scenario", *findings.COLUMNS][scenario is not None :]
-    return pd.DataFrame(rows, columns=columns)
+    told = [name for name in findings.COLUMNS if name != "reason"]
+    return pd.DataFrame(rows, columns=["scenario", *told] if scenario is None else findings.COLUMNS)
 
 
 def axes(run: Run, scenario: str) -> pd.DataFrame:
