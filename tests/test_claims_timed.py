@@ -114,22 +114,22 @@ def test_all_times_and_energies_are_judged_by_blocks(name):
 
 def test_the_reason_is_a_sentence_to_read():
     assert verdict(claim(), pair(1.32)).reason == (
-        "a against b: 1.32 times as fast (95\u00a0% interval 1.31 to 1.33, 6 blocks; p < 0.0001); "
-        "margin 2\u00a0%; would have found 2.6\u00a0%"
+        "a against b: 1.32 times as fast (95\u00a0% interval 1.30 to 1.34, 6 blocks; p < 0.0001); "
+        "margin 2\u00a0%; would have found 3.2\u00a0%"
     )
     assert verdict(claim(), pair(1.3, 1)).reason == (
         "a against b: 1.32 times as fast; 1 block, and a verdict needs 6: nnbench run --blocks 6"
     )
     rate = verdict(claim(metric="samples_per_s", arms=("b", "a")), pair(2, 6, "samples_per_s")).reason
     assert rate.startswith(
-        "b against a: 2.00 times the throughput (95\u00a0% interval 1.98 to 2.02, 6 blocks; "
+        "b against a: 2.00 times the throughput (95\u00a0% interval 1.96 to 2.04, 6 blocks; "
     )
     joules = verdict(claim(metric="energy_j"), pair(2, 6, "energy_j")).reason
     assert joules.startswith(
-        "a against b: 0.500 times the energy (95\u00a0% interval 0.495 to 0.505, 6 blocks; "
+        "a against b: 0.500 times the energy (95\u00a0% interval 0.491 to 0.510, 6 blocks; "
     )
     same = verdict(claim(), pair(1.0)).reason
-    assert "90\u00a0% interval 0.992 to 1.008 against a margin of 2\u00a0%" in same
+    assert "90\u00a0% interval 0.986 to 1.014 against a margin of 2\u00a0%" in same
 
 
 def test_seeds_of_one_block_are_one_value():
@@ -181,7 +181,7 @@ def test_other_metrics_and_what_has_no_test_do_not_count():
 
 def test_more_claims_ask_for_more_evidence():
     records = pair(1.045)[:6] + [
-        dataclasses.replace(r, metrics={"train_s": r.metrics["train_s"] * math.exp(2.2 * NOISE[r.block])})
+        dataclasses.replace(r, metrics={"train_s": r.metrics["train_s"] * math.exp(1.2 * NOISE[r.block])})
         for r in pair(1.045)[6:]
     ]
     assert verdict(claim(), records).verdict == SUPPORTED
@@ -189,12 +189,6 @@ def test_more_claims_ask_for_more_evidence():
     assert {v.verdict for v in among} == {UNDECIDED}
     assert "after Holm over 8" in among[0].reason
     assert "would have found" in among[0].reason
-
-
-def test_too_many_claims_for_a_signed_rank_test_are_told():
-    found = judge([claim()] * 40, pair(1.5, 10), "quick")[0]
-    assert found.verdict == UNDECIDED
-    assert "10 blocks cannot pass a test over 40 comparisons: take more" in found.reason
 
 
 def test_a_slope_takes_its_share_of_the_error():
@@ -361,7 +355,7 @@ SPREAD = [1.0, 1.03, 0.98, 1.01, 1.02, 0.99, 1.0, 1.04]
 
 def test_without_misses_a_target_is_a_time():
     found = to_target(SPREAD, [2.0] * 8)
-    assert (found.verdict, found.ratio.method) == (SUPPORTED, "t")
+    assert (found.verdict, found.ratio.p is None) == (SUPPORTED, False)
 
 
 @pytest.mark.parametrize(

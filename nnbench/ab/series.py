@@ -12,10 +12,10 @@ from nnbench.ab.sides import LABELS
 from nnbench.comparing import compare_paired, half_width
 from nnbench.config import ConfigError
 from nnbench.records import Record
-from nnbench.stats import BLOCKS_SIGNED_RANK
 
 BLOCKS = 15
 WIDTH = 1.5
+_BLOCKS_LEAST = 10  # before a narrow interval ends a comparison: one of a few blocks may be narrow by luck
 EXTRA_BLOCKS = 2  # at most, to make up for those whose times cannot be believed
 
 
@@ -131,11 +131,7 @@ def _stops(
             f", {more} in the place of disturbed ones" if more > 0 else ""
         )
     widths = [half_width(row) for row in rows]
-    if (
-        done >= BLOCKS_SIGNED_RANK
-        and widths
-        and all(w is not None and w <= limits.width / 100 for w in widths)
-    ):
+    if done >= _BLOCKS_LEAST and widths and all(w is not None and w <= limits.width / 100 for w in widths):
         return f"the interval is within {limits.width:g} % of its centre after {done} blocks"
     if limits.max_minutes is not None and elapsed_s + longest_s > 60 * limits.max_minutes:
         return f"another block would not end within {limits.max_minutes:g} minutes"

@@ -114,7 +114,7 @@ def _declared_lines(row: Comparison, *, named: bool) -> list[str]:
     of = metric(row.metric)
     values = " against ".join(number(v * of.scale) for v in (row.b, row.a) if v is not None)
     facts = [f"{heading(of)} {values}", f"{row.n} pair{'s' if row.n != 1 else ''}"]
-    facts += [f"p = {row.p:.2g} ({row.method})"] if row.p is not None else []
+    facts += [f"p = {row.p:.2g}"] if row.p is not None else []
     facts += [f"smallest effect in reach {row.reach:.1%}"] if row.reach and math.isfinite(row.reach) else []
     facts += [row.reason] if row.reason else []
     return [f"{title}: {_times(row)}", f"  {', '.join(facts)}"]

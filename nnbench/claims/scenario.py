@@ -114,13 +114,14 @@ def run_plan(
     command: str,
     version: str,
     seeds: int | None,
+    first_seed: int = 0,
     blocks: int = 1,
 ) -> dict[str, Any]:
     """The content of run.json, written before the first arm.
 
     Args:
         scenarios: what `Scenario.plan` says of each.
-        seeds: per arm that learns; None for the profile's own number.
+        seeds: per arm that learns; None for the profile's own number. They count from *first_seed*.
         blocks: fresh processes for the scenarios that repeat by blocks.
     """
     return {
@@ -129,6 +130,7 @@ def run_plan(
         "command": command,
         "profile": profile,
         "seeds": seeds or SEEDS[profile],
+        "first_seed": first_seed,
         "blocks": blocks,
         "scenarios": list(scenarios),
     }

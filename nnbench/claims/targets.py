@@ -1,8 +1,8 @@
 """Times to a target of which some were never reached: a rule that needs no number for infinity.
 
 A miss is slower than any hit. A block in which a side misses has no ratio, but it has a sign, and the
-signs of all blocks have an exact test: the sign test. The signed-rank test would need a rank for each
-difference and their symmetry, and censored ones have neither. The centre is the ratio of the medians in
+signs of all blocks have an exact test: the sign test. A mean would need a number for each difference, and a
+censored one has none. The centre is the ratio of the medians in
 which the misses take part (AlgoPerf). Where all that is not enough, the claim stays UNDECIDED.
 """
 

@@ -86,7 +86,7 @@ def _timed_row(pair: Pair, of: Metric) -> tuple[Comparison, BlockRatio | None]:
     head, base = (y, x) if of.better == "higher" else (x, y)
     test = block_ratio(head, base)
     ratios = tuple(one / other for one, other in zip(head, base, strict=True))
-    return replace(row, effect=test.ratio, p=test.p, method=test.method, samples=ratios), test
+    return replace(row, effect=test.ratio, p=test.p, samples=ratios), test
 
 
 def _decided(rows: Sequence[Comparison], tests: Sequence[BlockRatio | None]) -> list[Comparison]:
@@ -125,7 +125,7 @@ def _explored(pair: Pair, declared: str) -> list[Comparison]:
             continue
         row = _timed_row(pair, of)[0] if of.nature in ("timed", "energy") else _other_row(pair, of)
         if row.n:
-            rows.append(replace(row, verdict="", reason="", p=None, method="", exploratory=True))
+            rows.append(replace(row, verdict="", reason="", p=None, exploratory=True))
     return rows
 
 

@@ -42,7 +42,6 @@ class Comparison:
     effect: Estimate | None = None
     scale: str = RATIO
     p: float | None = None
-    method: str = ""
     n: int = 0
     reach: float | None = None
     exploratory: bool = False

@@ -19,7 +19,7 @@ from typing import Any
 from nnbench.selftest.block import Request
 from nnbench.selftest.campaign import Design, run_blocks
 from nnbench.selftest.child import Ask, ask
-from nnbench.stats import BLOCKS_LEAST, BLOCKS_SIGNED_RANK, block_ratio, resolution
+from nnbench.stats import BLOCKS_LEAST, block_ratio, resolution
 
 MINUTES = (1, 5, 30)
 # An effect that people act on; a machine that does not resolve it is told so in words.
@@ -33,8 +33,8 @@ class Noise:
     """What a pilot of equal work says of this machine.
 
     Attributes:
-        spread: standard deviation of a block's log ratio as the signed-rank test has it, from 10 blocks.
-        plain_spread: the same as the t test has it, which bursts widen more.
+        spread: of a block's ratio, as the test has it: without the fifth at either end.
+        plain_spread: standard deviation of all, bursts of other work included.
         blocks, pairs: of the pilot.
         block_s: what a block of a comparison costs: a fresh process with torch and one pair of sides.
     """
@@ -51,8 +51,7 @@ class Noise:
 
     def smallest_effect(self, minutes: float) -> float:
         """The smallest ratio - 1 that so many minutes find in 9 of 10 cases; infinite where there is none."""
-        n = self.blocks_in(minutes)
-        return resolution(self.spread if n >= BLOCKS_SIGNED_RANK else self.plain_spread, n)
+        return resolution(self.spread, self.blocks_in(minutes))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; None for an effect that is out of reach."""

@@ -15,7 +15,6 @@ from nnbench.stats.intervals import (
 )
 from nnbench.stats.paired_blocks import (
     BLOCKS_LEAST,
-    BLOCKS_SIGNED_RANK,
     LESS,
     MARGIN,
     MORE,
@@ -31,7 +30,7 @@ from nnbench.stats.paired_blocks import (
 from nnbench.stats.series import Outliers, drifts, evenly, outliers
 
 __all__ = [
-    "BLOCKS_LEAST", "BLOCKS_SIGNED_RANK", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN",
+    "BLOCKS_LEAST", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN",
     "SAME", "UNSETTLED", "BlockRatio", "Convergence", "Estimate", "Outliers", "binomial_error", "block_ratio",
     "blocks_needed", "clopper_pearson", "convergence", "decide", "drifts", "evenly", "holm",
     "interquartile_mean", "mean_interval", "median_interval", "median_with_misses", "outliers",
