@@ -30,23 +30,28 @@ class Work:
         return record_id(self.scenario, self.arm, self.seed, self.block)
 
 
-def seeds_in(repeat: str, kind: str, *, block: int, blocks: int, seeds: int) -> tuple[int, ...]:
+def seeds_in(
+    repeat: str, kind: str, *, block: int, blocks: int, seeds: int, first: int = 0
+) -> tuple[int, ...]:
     """The seeds under which an arm of *kind* runs in *block* of *blocks*.
 
     A scenario that repeats by ``blocks`` runs once in each, under the seed of the block's number: blocks pair
     its times and seeds its accuracies. All others run in block 0, under each seed or, with ``once``, under
-    one. A run of a single block gives all its seeds to both.
+    one. A run of a single block gives all its seeds to both. Seeds count from *first*; a probe has none, and
+    its record says 0.
     """
     if repeat == "blocks" and (blocks > 1 or kind == "probe"):
-        return (block,) if kind != "probe" else (0,)
+        return (first + block,) if kind != "probe" else (0,)
     if block:
         return ()
-    return tuple(range(seeds)) if repeat != "once" and kind != "probe" else (0,)
+    if kind == "probe":
+        return (0,)
+    return tuple(range(first, first + seeds)) if repeat != "once" else (first,)
 
 
 def planned(plan: Mapping[str, Any], block: int | None = None) -> list[Work]:
     """The work of *block*, or of all blocks, in the order of the plan."""
-    blocks = int(plan.get("blocks", 1))
+    blocks, first = int(plan.get("blocks", 1)), int(plan.get("first_seed", 0))
     return [
         Work(str(scenario["name"]), arm, seed, number, scenario.get("repeat") == "blocks")
         for number in (range(blocks) if block is None else (block,))
@@ -54,6 +59,6 @@ def planned(plan: Mapping[str, Any], block: int | None = None) -> list[Work]:
         for arm in scenario["arms"]
         for seed in seeds_in(
             str(scenario.get("repeat", "seeds")), str(arm.get("kind", "training")),
-            block=number, blocks=blocks, seeds=int(plan.get("seeds", 1)),
+            block=number, blocks=blocks, seeds=int(plan.get("seeds", 1)), first=first,
         )
     ]  # fmt: skip

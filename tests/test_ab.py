@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 from fake_runs import ENVIRONMENT, arm_json
 from nnbench import ab
 from nnbench.ab.bench_files import inside
-from nnbench.ab.child import run_child
+from nnbench.ab.child import Ended, run_child
 from nnbench.ab.commands import words_of
 from nnbench.ab.revisions import in_tree
 from nnbench.ab.trainings import read_answer
@@ -306,6 +308,27 @@ def test_bench_files_run_through_pytest(here, capsys):
     assert sorted(load_run("run")["arm"]) == ["A counts 3", "B counts 3"]
 
 
+def test_each_block_of_bench_files_has_seeds_of_its_own_and_memory_is_counted_once(here, monkeypatch):
+    (here / "bench").mkdir()
+    asked = []
+
+    def run_child(command, *_, **__):
+        asked.append([word for word in command if word.startswith(("--nnbench-first", "--nnbench-mem"))])
+        return Ended(0, 1.0)
+
+    monkeypatch.setattr("nnbench.ab.bench_files.run_child", run_child)
+    of = ab.Selection(paths=[Path("bench")], seeds=2, memory=True)
+    work = ab.BenchFiles((side("A"), side("B")), of, folder=here, keep=print)
+    for block in range(3):
+        with pytest.raises(ab.SideFailed, match="no arm left a record"):
+            work.block(block, "A")
+    assert asked == [
+        ["--nnbench-first-seed=0", "--nnbench-memory=on"],
+        ["--nnbench-first-seed=2", "--nnbench-memory=off"],
+        ["--nnbench-first-seed=4", "--nnbench-memory=off"],
+    ]
+
+
 def test_a_mistake_in_a_bench_file_is_told_as_pytest_tells_it(here, capsys):
     (here / "bench").mkdir()
     (here / "bench" / "test_tiny.py").write_text("import nowhere_to_be_found\n")
@@ -394,7 +417,7 @@ def test_the_verdict_in_words_and_as_json():
     text = "\n".join(ab.lines(found, outcome, (side(changes={"n": "1"}), side("B")), 7))
     assert "A: n=1; B: as it is" in text
     assert "B is FASTER than A: 1.101 times as fast (95 % interval 1.10" in text
-    assert "10 pairs, p = 0.002 (signed-rank), smallest effect in reach" in text
+    assert re.search(r"10 pairs, p = \d\S*e-\d+, smallest effect in reach 2\.1%", text)
     assert "order seed 7" in text
     assert "1 of 20 records NOISY" in text
     values = found.to_json(outcome, (side(), side("B")), 7)

@@ -472,7 +472,7 @@ def test_the_plan_of_a_run_says_schema_profile_and_seeds(seeds, planned):
     plan = run_plan([{"name": "s"}], profile="full", command="c", version="1", seeds=seeds)
     assert plan == {
         "schema_version": SCHEMA_VERSION, "nnbench_version": "1", "command": "c", "profile": "full",
-        "seeds": planned, "blocks": 1, "scenarios": [{"name": "s"}],
+        "seeds": planned, "first_seed": 0, "blocks": 1, "scenarios": [{"name": "s"}],
     }  # fmt: skip
     again = run_plan([], profile="quick", command="c", version="1", seeds=None, blocks=6)
     assert (again["seeds"], again["blocks"]) == (6, 6)

@@ -13,6 +13,8 @@ import nnbench
 from nnbench.meters.flops import Flops
 from nnbench.meters.memory import Peak
 from nnbench.records import read_record, read_run, strict_loads
+from nnbench.results import read_results
+from nnbench.work import planned
 
 # pytester forgets what a run inside this process has imported; torch does not survive that.
 for _module in pkgutil.walk_packages(nnbench.__path__, "nnbench."):
@@ -130,6 +132,16 @@ def test_out_holds_a_plan_and_a_record_per_arm_and_seed(bench):
     assert {record.arm["id"] for record in records} == {arm["id"] for arm in plan["scenarios"][0]["arms"]}
 
 
+def test_seeds_count_from_the_first_and_memory_can_be_left_out(bench):
+    bench("--nnbench-out=run", "--nnbench-seeds=2", "--nnbench-first-seed=4", "--nnbench-memory=off")
+    run = read_results(bench.path / "run")
+    assert [(record.seed, record.block) for record in run.records] == 2 * [(4, 0), (5, 0)]
+    assert {work.id for work in planned(run.plan)} == {record.id for record in run.records}
+    for record in run.records:
+        assert record.metrics["peak_bytes"] is None
+        assert "unless --nnbench-memory=off" in record.missing["peak_bytes"]
+
+
 def test_the_folder_of_the_json_file_is_made(bench):
     """pytest-benchmark alone would end in a traceback, after the last arm."""
     bench("--benchmark-json=deep/er/out.json", "--nnbench-profile=smoke").assert_outcomes(passed=2)
@@ -236,6 +248,8 @@ def test_a_mistake_in_a_bench_file_names_the_way_out(bench, old, new, message):
 def test_wrong_options_are_usage_errors(bench):
     assert bench("--nnbench-profile=quik").ret == pytest.ExitCode.USAGE_ERROR
     assert bench("--nnbench-seeds=0").ret == pytest.ExitCode.USAGE_ERROR
+    assert bench("--nnbench-first-seed=-1").ret == pytest.ExitCode.USAGE_ERROR
+    assert bench("--nnbench-memory=maybe").ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_options_are_ini_keys_too(bench, pytester):

@@ -28,6 +28,14 @@ def test_the_seeds_of_a_block(repeat, kind, block, blocks, expected):
     assert seeds_in(repeat, kind, block=block, blocks=blocks, seeds=3) == expected
 
 
+def test_seeds_count_from_the_first():
+    of = {"block": 0, "blocks": 1, "seeds": 3, "first": 10}
+    assert seeds_in("seeds", "training", **of) == seeds_in("blocks", "training", **of) == (10, 11, 12)
+    assert seeds_in("once", "training", **of) == (10,)
+    assert seeds_in("once", "probe", **of) == (0,)
+    assert seeds_in("blocks", "training", **{**of, "block": 2, "blocks": 6}) == (12,)
+
+
 def test_a_run_does_everything_once():
     arms = [{"name": name, "id": f"{i:016x}", "kind": "training"} for i, name in enumerate("ab")]
     scenarios = [{"name": repeat, "repeat": repeat, "arms": arms} for repeat in ("once", "seeds", "blocks")]

@@ -26,13 +26,16 @@ class Selection:
 
     Attributes:
         paths: bench files or folders, relative to the folder of each side.
-        seeds: trainings of each arm in each block, under seeds 0, 1, …; learning is compared over them.
+        seeds: trainings of each arm in each block. A block's seeds follow those of the block before it, and
+            learning is compared over all of them.
+        memory: count memory and operations too, in the first block.
         options: further ones of pytest, such as ``-k``.
     """
 
     paths: Sequence[Path]
     profile: str = "quick"
     seeds: int = 1
+    memory: bool = False
     options: Sequence[str] = ()
 
 
@@ -84,7 +87,9 @@ class BenchFiles:
     def _process(self, side: Side, number: int) -> None:
         out = self._folder / f"block-{number:03d}-{side.label}"
         log = out.with_suffix(".log")
-        ended = run_child(self._command(side, out), log, folder=side.folder, environment=side.environment())
+        ended = run_child(
+            self._command(side, number, out), log, folder=side.folder, environment=side.environment()
+        )
         if ended.code not in (0, 1):
             errors = [line for line in last_lines(log, 200) if line.startswith(("ERROR", "E  "))]
             if ended.code > 1 and errors:
@@ -99,12 +104,14 @@ class BenchFiles:
         for record in records:
             self._keep(side.label, replace(record, block=number))
 
-    def _command(self, side: Side, out: Path) -> list[str]:
+    def _command(self, side: Side, number: int, out: Path) -> list[str]:
         changes = [f"--nnbench-{key}={value}" for key, value in side.changes.items()]
+        memory = "on" if self._of.memory and not number else "off"
         return [
             side.python, "-P", "-m", "pytest", *(str(inside(side, path)) for path in self._of.paths),
             "-q", "-p", "no:cacheprovider", f"--nnbench-out={out}", f"--nnbench-profile={self._of.profile}",
-            f"--nnbench-seeds={self._of.seeds}", *self._of.options, *changes,
+            f"--nnbench-seeds={self._of.seeds}", f"--nnbench-first-seed={number * self._of.seeds}",
+            f"--nnbench-memory={memory}", *self._of.options, *changes,
         ]  # fmt: skip
 
 

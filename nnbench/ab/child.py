@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnbench.config import ConfigError
-from nnbench.processes import die_with_parent, end
+from nnbench.processes import die_at_once_with_parent, end
 from nnbench.records import StorageError
 
 
@@ -44,7 +44,7 @@ def run_child(command: Sequence[str], log: Path, *, folder: Path, environment: M
         try:
             process = subprocess.Popen(
                 command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_at_once_with_parent,
             )  # fmt: skip
         except OSError as error:
             raise ConfigError(f"{command[0]}: cannot be started: {error.strerror}") from error
@@ -54,11 +54,6 @@ def run_child(command: Sequence[str], log: Path, *, folder: Path, environment: M
         finally:
             with undisturbed():
                 end(process)
-
-
-def _die_with_parent() -> None:
-    """By SIGKILL: a command may be deaf to the others, and nobody would be left to ask it again."""
-    die_with_parent(signal.SIGKILL)
 
 
 @contextmanager

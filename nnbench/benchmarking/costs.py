@@ -15,7 +15,7 @@ from nnbench.meters.flops import Flops, mfu
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.peaks import MatmulPeak, matmul_peak
 
-NOT_ASKED = "measured once per run, in its first block, and by `nnbench train`"
+NOT_ASKED = "measured once per run, in its first block, unless --nnbench-memory=off"
 
 
 @dataclass(frozen=True)

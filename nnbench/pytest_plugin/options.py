@@ -12,6 +12,12 @@ PROFILE_DEFAULT = "quick"
 OPTIONS: dict[str, dict[str, Any]] = {
     "profile": {"choices": ("smoke", "quick", "full"), "help": "how much work: smoke, quick (default), full"},
     "seeds": {"type": int, "metavar": "N", "help": "seeds per arm (default: 1 smoke, 6 quick, 10 full)"},
+    "first-seed": {
+        "type": int,
+        "metavar": "N",
+        "help": "the first of them; the others follow it (default: 0)",
+    },
+    "memory": {"choices": ("on", "off"), "help": "count memory and operations of each arm (default: on)"},
     "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
     "threads": {"type": int, "metavar": "N", "help": "intra-op threads (default: what the arm says)"},
     "data-dir": {

@@ -33,6 +33,8 @@ class Session:
         self.config = config
         self.profile: str = option(config, "profile") or PROFILE_DEFAULT
         self.seeds: int | None = option(config, "seeds")
+        self.first_seed: int = option(config, "first-seed") or 0
+        self._counts_memory = option(config, "memory") != "off"
         out, data_folder = option(config, "out"), option(config, "data-dir")
         self.rank = rank_under_torchrun()
         self.writes = not self.rank
@@ -50,11 +52,14 @@ class Session:
         self.exit_status: int | None = None  # until pytest has come to its end
         self._memory: Any = None
         # the first block of a run has arms that train: the server imports while pytest collects
-        self._memory_process = start_memory_server() if self.is_block and not self.block else None
+        early = self.is_block and not self.block and self._counts_memory
+        self._memory_process = start_memory_server() if early else None
         self._done: frozenset[str] = frozenset()
         self._journal: Journal | None = None
         if self.seeds is not None and self.seeds < 1:
             raise pytest.UsageError(f"--nnbench-seeds: expected 1, 2, …, got {self.seeds}")
+        if self.first_seed < 0:
+            raise pytest.UsageError(f"--nnbench-first-seed: expected 0, 1, …, got {self.first_seed}")
         if self.is_block and self.out is None:
             raise pytest.UsageError("--nnbench-block: a block writes into the run folder of --nnbench-out")
 
@@ -155,7 +160,7 @@ class Session:
         return run_plan(
             [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
             profile=self.profile, command=os.environ.get("NNBENCH_COMMAND") or command,
-            version=nnbench.__version__, seeds=self.seeds, blocks=self.blocks,
+            version=nnbench.__version__, seeds=self.seeds, first_seed=self.first_seed, blocks=self.blocks,
         )  # fmt: skip
 
     def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
@@ -166,7 +171,7 @@ class Session:
 
         seeds = seeds_in(
             scenario.repeat, arm.kind, block=self.block, blocks=self.blocks,
-            seeds=self.seeds or SEEDS[self.profile],
+            seeds=self.seeds or SEEDS[self.profile], first=self.first_seed,
         )  # fmt: skip
         what = {"name": arm.name, "id": arm.id}
         return tuple(s for s in seeds if record_id(scenario.name, what, s, self.block) not in self._done)
@@ -230,10 +235,13 @@ class Session:
         return record
 
     def memory(self) -> Any:
-        """The server of the memory pass, started on first use; None in later blocks: once a run suffices."""
+        """The server of the memory pass, started on first use; None where nothing is counted.
+
+        That is in later blocks, since once a run suffices, and where the user has said so.
+        """
         from nnbench.meters.memory import MemoryServer
 
-        if self._memory is None and not self.block:
+        if self._memory is None and not self.block and self._counts_memory:
             self._memory = MemoryServer(self._memory_process)
         return self._memory
 
@@ -288,4 +296,5 @@ def done_in(folder: Path) -> frozenset[str]:
 def _essence(plan: dict[str, Any]) -> dict[str, Any]:
     """What two blocks of one run must have in common."""
     arms = {s["name"]: [(arm["name"], arm["id"]) for arm in s["arms"]] for s in plan["scenarios"]}
-    return {"arms": arms, **{key: plan.get(key) for key in ("profile", "seeds", "blocks")}}
+    wanted = {key: plan.get(key) for key in ("profile", "seeds", "blocks")}
+    return {"arms": arms, "first_seed": plan.get("first_seed", 0), **wanted}
