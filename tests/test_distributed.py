@@ -168,10 +168,11 @@ def test_elapsed_is_that_of_the_slowest_rank():
     assert (watch.epoch_ns, watch.validation_ns) == ([4, 9], [2, 1])
 
 
-def test_ranks_warm_up_by_steps_alone():
+@pytest.mark.parametrize(("device", "steps"), [("cpu", 5), ("cuda", 20)])
+def test_ranks_warm_up_by_steps_alone(device, steps):
     clock = iter(range(0, 10**12, 10**10))  # ten seconds a reading: a timed warm-up would end at once
-    listener = WarmUp(1000, lambda: next(clock), ranks=2)
-    for _ in range(19):
+    listener = WarmUp(1000, lambda: next(clock), ranks=2, device=torch.device(device))
+    for _ in range(steps - 1):
         listener.step_ended()
     with pytest.raises(StopTraining):
         listener.step_ended()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+import scipy.special  # noqa: F401 - `stats` loads it on first use: a third of a second of the first record
 import torch
 
 from nnbench import devices

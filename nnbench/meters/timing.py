@@ -39,8 +39,9 @@ WARMUP_MOST_STEPS = 10
 WARMUP_ENOUGH_STEPS = 3
 WARMUP_ENOUGH_S = 0.05
 # Ranks must stop after the same step, and their clocks would not agree on a second. DDP builds its buckets
-# anew after the first backward pass; a handful of steps is enough.
-WARMUP_STEPS_OF_RANKS = 20
+# anew after the first backward pass; a handful of steps is enough, and more where clocks rise.
+WARMUP_STEPS_OF_RANKS = 5
+WARMUP_STEPS_OF_GPU_RANKS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +179,12 @@ class WarmUp(Listener):
         self._clock = clock
         self._start = clock()
         self._alone = ranks == 1
-        self._short = self._alone and (device is None or not devices.is_asynchronous(device))
-        most = WARMUP_MOST_STEPS if self._short else self._limit if self._alone else WARMUP_STEPS_OF_RANKS
-        self._limit = min(self._limit, most)
+        on_cpu = device is None or not devices.is_asynchronous(device)
+        self._short = self._alone and on_cpu
+        if self._short:
+            self._limit = min(self._limit, WARMUP_MOST_STEPS)
+        elif not self._alone:
+            self._limit = min(self._limit, WARMUP_STEPS_OF_RANKS if on_cpu else WARMUP_STEPS_OF_GPU_RANKS)
 
     def step_ended(self) -> None:
         self.steps += 1
