@@ -6,7 +6,6 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from planted import caught_by
 from torch import nn
 from torch.utils.data import DistributedSampler
 
@@ -19,6 +18,7 @@ from nnbench.training.batches import Order, Samples
 from nnbench.training.phased import PhasedTraining
 from nnbench.training.shares import Share, share_of
 from nnbench.training.tally import Tally
+from planted import caught_by
 
 SMALL = Arm(data="digits", model_args={"hidden": (16,)}, batch_size=64, lr=0.1, epochs=2, device="cpu")
 SEEDS = (0, 1, 2)

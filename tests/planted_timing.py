@@ -4,9 +4,8 @@ import sys
 
 import pytest
 import torch
-from fake_device import FakeDevice
-from planted import caught_by
 
+from fake_device import FakeDevice
 from fakes import FakeClock
 from nnbench import Arm, devices
 from nnbench.benchmarking import readings
@@ -14,6 +13,7 @@ from nnbench.meters.device_marks import DeviceMarks
 from nnbench.meters.timing import Stopwatch
 from nnbench.stats import outliers
 from nnbench.training import Training
+from planted import caught_by
 
 CPU = torch.device("cpu")
 ARM = Arm(data="digits", model_args={"hidden": (16,)}, batch_size=700, epochs=1, device="cpu")

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_sets import md5s, mednist_files, mnist_files, write_mnist
 
+from fake_sets import md5s, mednist_files, mnist_files, write_mnist
 from nnbench.cli import main
 from nnbench.config import DATA_SETS
 from nnbench.data import fetch, load, places
@@ -89,7 +89,6 @@ def test_verify_prints_counts_checksum_copies_and_notes(capsys, tmp_path, monkey
 
 def test_verify_reads_the_files_again_although_they_were_decoded_before(capsys, tmp_path, monkeypatch):
     from fake_sets import contents, write_mednist
-
     from nnbench.data import mednist
 
     files = mednist_files()

@@ -4,10 +4,10 @@ import subprocess
 import time
 
 import pytest
-from real_runs import Bench, end_of
 
 from nnbench.findings import counts
 from nnbench.records import OK
+from real_runs import Bench, end_of
 
 ARMS = 'base.replace(name="a"), base.replace(name="b", lr=0.5)'
 SEEDS = 16

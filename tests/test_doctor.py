@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-from test_selftest import Machine
 
 import nnbench.doctor
 import nnbench.selftest
@@ -12,6 +11,7 @@ from nnbench.cli import main
 from nnbench.selftest import Design, Noise, measure_noise, noise_lines, run_self_test
 from nnbench.selftest.floor import PILOT, WANTED
 from nnbench.stats import resolution
+from test_selftest import Machine
 
 
 def noise(spread=0.03, plain_spread=0.05, block_s=6.0):

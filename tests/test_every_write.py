@@ -11,11 +11,11 @@ import subprocess
 import sys
 
 import pytest
-import three_records
-from three_records import RECORDS, old_run, record, write_all
 
+import three_records
 from nnbench.records import Journal, read_record, read_records, read_run
 from nnbench.runner.request import sweep
+from three_records import RECORDS, old_run, record, write_all
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strace is of Linux"),

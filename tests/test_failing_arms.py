@@ -7,10 +7,10 @@ import json
 import time
 
 import pytest
-from real_runs import Bench, end_of
 
 from nnbench.findings import counts
 from nnbench.records import Record
+from real_runs import Bench, end_of
 
 LIMIT_S = 12
 OWN = """

@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+
 from fake_sets import (
     contents,
     images,
@@ -16,7 +17,6 @@ from fake_sets import (
     write_mednist_folder,
     write_mnist,
 )
-
 from nnbench.data import DataError, fetch, mednist
 from nnbench.data.mnist import MD5, mnist
 

@@ -6,8 +6,9 @@ Here at points that the journal names; tests/slow/test_kill_points.py has fifty 
 import shutil
 from pathlib import Path
 
-import dying
 import pytest
+
+import dying
 from real_runs import NO_MEMORY, QUIET, Bench, end_of
 
 ARMS = 'base.replace(name="a"), base.replace(name="b", lr=0.5), base.replace(name="c", optimizer="adam")'

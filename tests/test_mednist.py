@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from fake_sets import (
     contents,
     images,
@@ -17,7 +18,6 @@ from fake_sets import (
     write_mednist,
     write_mednist_folder,
 )  # fmt: skip
-
 from nnbench.data import DataError, DataMissing, content_sha256, copies, mednist
 from nnbench.data.mednist_files import read_files
 

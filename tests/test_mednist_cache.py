@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_sets import contents, jpeg, mednist_files, write_mednist
 
+from fake_sets import contents, jpeg, mednist_files, write_mednist
 from nnbench.data import content_sha256, mednist, mednist_cache
 
 FILES = mednist_files()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_sets import idx_bytes, md5, md5s, mnist_files, write_mnist
 
+from fake_sets import idx_bytes, md5, md5s, mnist_files, write_mnist
 from nnbench.data import DataError, DataMissing, build_fashion_mini, content_sha256, fashion_mini, places
 from nnbench.data.idx import find_idx, read_idx
 from nnbench.data.mnist import MD5, fashion_mnist, mnist

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from fake_device import FakeDevice
 
+from fake_device import FakeDevice
 from fakes import FakeClock
 from nnbench import Arm, devices
 from nnbench.meters import phases as module

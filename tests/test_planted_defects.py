@@ -5,12 +5,12 @@ and fail under each of its defects. Where nnbench itself looks for the defect, t
 """
 
 # each registers its checks and defects
+import pytest
+
 import planted_learning  # noqa: F401
 import planted_timing  # noqa: F401
-import pytest
-from planted import DEFECTS, nothing
-
 from nnbench.records import RecordError
+from planted import DEFECTS, nothing
 
 
 @pytest.mark.parametrize("check", DEFECTS, ids=lambda check: check.__name__)

@@ -5,12 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from recompute import COLUMNS, differences
 
 from fake_runs import lecture, scaling_run, write_folder
 from nnbench.cli import main
 from nnbench.findings import counts
 from nnbench.results import read_results
+from recompute import COLUMNS, differences
 
 TEXTS = {
     "arm",

@@ -5,10 +5,10 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 
-import fake_blocks
 import pytest
-from fake_blocks import ARMS, Death, aged
 
+import fake_blocks
+from fake_blocks import ARMS, Death, aged
 from nnbench.findings import counts
 from nnbench.records import Journal, StorageError, read_own_record, read_run, write_record
 from nnbench.results import read_results

@@ -6,9 +6,9 @@ import signal
 import time
 
 import pytest
-from real_runs import Bench, end_of, eventually
 
 from nnbench.findings import counts
+from real_runs import Bench, end_of, eventually
 
 ARMS = 'base.replace(name="a"), base.replace(name="b", lr=0.2), base.replace(name="waits", model="own:waits")'
 

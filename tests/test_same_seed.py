@@ -8,11 +8,11 @@ import sys
 from collections import defaultdict
 
 import pytest
+
 from fake_blocks import ARMS as FAKES
 from fake_blocks import scenario
 from fresh_trainings import ARMS
 from fresh_trainings import __file__ as PROGRAM
-
 from nnbench.claims import run_plan
 from nnbench.work import planned
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from fake_device import FakeDevice
 
+from fake_device import FakeDevice
 from fakes import FakeClock
 from nnbench import Arm, devices
 from nnbench.meters.device_marks import DeviceMarks

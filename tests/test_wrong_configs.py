@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from real_runs import Bench, end_of
 
 from nnbench.cli import main
+from real_runs import Bench, end_of
 
 BENCH = """
 from nnbench import Arm, Claim, Probe, Scenario

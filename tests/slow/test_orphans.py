@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+
 from real_runs import Bench, end_of
 
 ARMS = 'base.replace(name="one", batch_size=4, model="own:waits"), ' \
