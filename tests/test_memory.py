@@ -1,6 +1,7 @@
 """The memory pass finds what it should; its failures are reasons, not numbers."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +173,16 @@ def test_a_server_that_died_gives_the_reason_and_comes_back():
         own._process.kill()
         own._process.wait()
         assert "died" in own.measure(WIDE).reason
+        assert own.measure(WIDE).reason is None
+
+
+def test_who_has_waited_finds_the_imports_done():
+    with MemoryServer() as own:
+        own.wait()
+        assert "libtorch" in Path(f"/proc/{own._process.pid}/maps").read_text()
+        own._process.kill()
+        own._process.wait()
+        own.wait()  # who died is told by what is measured then
         assert own.measure(WIDE).reason is None
 
 

@@ -22,6 +22,7 @@ from fake_runs import (
 )
 from nnbench import findings
 from nnbench.config import NnbenchError
+from nnbench.plots import PLOTS
 from nnbench.records import StorageError
 from nnbench.report import ReportError, notebook, write_report
 from nnbench.report.page import markdown
@@ -167,7 +168,8 @@ def test_tables_of_the_report(tmp_path):
 def test_cells_have_fixed_ids_and_parameters_come_first(tmp_path):
     import nbformat
 
-    run = read_parts(tmp_path / "a.json", lecture(1), seeds=1)
+    every = [(dataclasses.replace(scenario, plots=tuple(PLOTS)), found) for scenario, found in lecture(1)]
+    run = read_parts(tmp_path / "a.json", every, seeds=1)
     first, second = (notebook.build(run, "results.json") for _ in range(2))
     nbformat.validate(first)
     ids = [cell.id for cell in first.cells]

@@ -120,6 +120,9 @@ class Session:
         """Import what the first arm would import, so that no arm pays for it, and tell the journal."""
         if trains:
             import nnbench.benchmarking  # noqa: F401
+
+            if self._memory_process is not None:
+                self.memory().wait()  # its imports are part of the start, and would disturb the first arm
         self.note("ready")
 
     def note(self, event: str) -> None:

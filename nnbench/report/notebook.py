@@ -109,9 +109,11 @@ def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool) -> Iterato
     for plot in plan.get("plots", ()):
         if plot in PLOTS:
             alt = f"{plot.replace('_', ' ')} of {name}: {plan['question']}"
-            yield part("code", plot, f"figure({name!r}, {plot!r})", alt=alt, plot=f"{name}-{plot}")
+            yield part("code", f"plot {plot}", f"figure({name!r}, {plot!r})", alt=alt, plot=f"{name}-{plot}")
         else:
-            yield part("markdown", plot, f"This nnbench knows no plot called {escape_markdown(plot)}.")
+            yield part(
+                "markdown", f"plot {plot}", f"This nnbench knows no plot called {escape_markdown(plot)}."
+            )
     yield part("markdown", "says-title", "### What the numbers say")
     yield part("code", "says", f"Markdown(says(run, {name!r}))")
     if plan.get("claims"):

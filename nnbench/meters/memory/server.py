@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +27,7 @@ from nnbench.processes import die_at_once_with_parent, start_memory_server
 class MemoryServer:
     """The process that has imported torch and run nothing; use it as a context, or `close` it.
 
-    It imports (seconds) while its maker imports too; nothing waits for it before the first `measure`.
+    It imports (seconds) while its maker imports too; `wait` for it before anything is timed.
 
     Args:
         process: one that was started before torch was imported here, by `processes.start_memory_server`.
@@ -41,24 +42,25 @@ class MemoryServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def wait(self) -> None:
+        """Until it has imported, and so takes no core from what is timed."""
+        self._answer("nothing", {})
+
     def measure(self, arm: Arm, seed: int = 0, data_folder: Path | None = None) -> Peak:
         """Peak memory of a few training steps of *arm*, and its parts."""
         if not sys.platform.startswith("linux"):
             return Peak(peak_bytes=None, reason=f"needs Linux's /proc, this is {sys.platform}")
-        return Peak(**{"peak_bytes": None, **self._answer("peak", arm, seed, data_folder)})
+        return Peak(**{"peak_bytes": None, **self._answer("peak", _request(arm, seed, data_folder))})
 
     def flops(self, arm: Arm, data_folder: Path | None = None) -> Flops:
         """Floating-point operations of a sample of *arm*: what counting imports stays out of this process."""
-        answer = self._answer("flops", arm, 0, data_folder)
+        answer = self._answer("flops", _request(arm, 0, data_folder))
         answer["uncounted"] = tuple(answer.get("uncounted", ()))
         return Flops(**{"forward": None, "backward": None, **answer})
 
-    def _answer(self, what: str, arm: Arm, seed: int, data_folder: Path | None) -> dict[str, Any]:
-        folder = None if data_folder is None else str(data_folder)
-        config = {key: value for key, value in arm.config().items() if key != "kind"}
-        request = {"what": what, "arm": {"name": arm.name, **config}, "seed": seed, "data_folder": folder}
+    def _answer(self, what: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = json.loads(self._ask(json.dumps(request)))
+            answer: dict[str, Any] = json.loads(self._ask(json.dumps({"what": what, **request})))
         except (OSError, ValueError) as error:
             self.close()
             return {"reason": f"the memory server died: {error}"}
@@ -89,6 +91,12 @@ class MemoryServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _request(arm: Arm, seed: int, data_folder: Path | None) -> dict[str, Any]:
+    folder = None if data_folder is None else str(data_folder)
+    config = {key: value for key, value in arm.config().items() if key != "kind"}
+    return {"arm": {"name": arm.name, **config}, "seed": seed, "data_folder": folder}
 
 
 def serve() -> None:
@@ -159,6 +167,9 @@ def _answer(line: str, pipe: IO[str]) -> None:
     answer: dict[str, Any]
     try:
         request = json.loads(line)
+        if request["what"] == "nothing":
+            pipe.write("{}")
+            return
         folder = None if request["data_folder"] is None else Path(request["data_folder"])
         arm = arm_from(request["arm"])
         if request["what"] == "flops":
