@@ -231,6 +231,14 @@ def report(tmp_path_factory):
     return folder / "report", paths, steps
 
 
+def test_the_words_of_tables_are_wrapped_and_the_numbers_are_not(report):
+    page = (report[0] / "report.html").read_text()
+    kinds = dict.fromkeys(("claim", "verdict"), "prose") | {"parameters": "numbers"}
+    for column, kind in kinds.items():
+        table = page[: page.index(f"<th>{column}</th>")].rpartition('<div class="scroll ')[2]
+        assert table.startswith(f'{kind}"'), column
+
+
 def test_the_report_holds_notebook_page_plots_and_results(report):
     folder, paths, steps = report
     assert paths[:2] == [folder / "report.ipynb", folder / "report.html"]

@@ -129,7 +129,7 @@ def _table(text: str) -> str:
         css = verdict.lower().replace(" ", "-")
         text = text.replace(f"<td>{verdict}</td>", f'<td><span class="verdict {css}">{verdict}</span></td>')
     text = re.sub(r' style="text-align: \w+;"', "", text)
-    prose = re.search(r"<th>(reason|value)</th>", text)
+    prose = re.search(r"<th>(claim|value)</th>", text)
     if "<th>status</th>" in text:  # the last column is prose
         text = re.sub(r"<t([dh])>([^<]*)</t[dh]>(\s*</tr>)", r'<t\1 class="status">\2</t\1>\3', text)
     kind = "prose" if prose else "numbers"
