@@ -12,6 +12,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from nnbench.config import OPTIMIZERS, Arm, ConfigError, load_object, plain
 from nnbench.deferred_compiler import defer_compiler
 
+# What torch does not take together with fused=True.
+_NOT_FUSED = frozenset({"foreach", "differentiable"})
+
 
 def make_optimizer(arm: Arm, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
     """The arm's optimizer over *parameters*; ``momentum`` and ``nesterov`` are SGD with 0.9.
@@ -21,7 +24,10 @@ def make_optimizer(arm: Arm, parameters: Iterable[torch.nn.Parameter]) -> Optimi
     """
     defer_compiler()
     path, defaults = OPTIMIZERS.get(arm.optimizer, (arm.optimizer, {}))
-    arguments = {**defaults, **plain(arm.optimizer_args)}
+    chosen = plain(arm.optimizer_args)
+    if not _NOT_FUSED.isdisjoint(chosen):
+        defaults = {key: value for key, value in defaults.items() if key != "fused"}
+    arguments = {**defaults, **chosen}
     try:
         optimizer: Optimizer = load_object(path)(parameters, lr=arm.lr, **arguments)
     except (TypeError, ValueError) as error:

@@ -65,9 +65,9 @@ def server(tmp_path_factory):
             yield running
 
 
-@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 2), ("momentum", 3), ("adam", 6)])
+@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 2), ("momentum", 3), ("adam", 4)])
 def test_weights_gradients_and_state_are_there(server, optimizer, copies):
-    """SGD: weights and gradients. Momentum: one copy more. Adam: two more, and two while it computes."""
+    """SGD: weights and gradients. Momentum: one copy more. Adam: two more, and none while it computes."""
     parameters = 65 * 1024 + 1025 * 1024 + 1025 * 10
     least = copies * 4 * parameters
     peak = server.measure(WIDE.replace(optimizer=optimizer))
@@ -79,7 +79,7 @@ def test_a_small_arm_after_a_fat_one_shows_its_own_peak(server):
     first = server.measure(WIDE)
     fat = server.measure(WIDE.replace(model_args={"hidden": (3000, 3000)}, optimizer="adam"))
     again = server.measure(WIDE)
-    assert fat.peak_bytes > 200 * MIB
+    assert fat.peak_bytes > 140 * MIB
     assert again.peak_bytes == pytest.approx(first.peak_bytes, rel=0.05, abs=6 * MIB)
 
 
