@@ -61,6 +61,7 @@ SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
 LOADERS = ("tensors", "dataloader")
 BATCH_NORMS = ("local", "global")
 PRECISIONS = ("float32", "float64")
+EXECUTIONS = ("eager", "in-backward")
 FULL_BATCH = "full"
 TUNED = "tuned"
 
@@ -191,6 +192,10 @@ class Arm:
     ranks: int = _setting(1, "processes that share each batch, by DistributedDataParallel")
     batch_norm: str = _setting("local", "batch statistics of each rank ('local') or of all ('global')")
 
+    execution: str = _setting(
+        "eager", "'eager' runs layer by layer, 'in-backward' also changes linear weights in the backward pass"
+    )
+
     kind: ClassVar[str] = "training"
 
     def __post_init__(self) -> None:
@@ -214,6 +219,7 @@ class Arm:
         self._check_choice("loader", LOADERS)
         self._check_choice("batch_norm", BATCH_NORMS)
         self._check_choice("precision", PRECISIONS)
+        self._check_choice("execution", EXECUTIONS)
         self._check_choice("train_on", ("train", "tune"))
         if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
             raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, got {self.device!r}")
@@ -249,6 +255,11 @@ class Arm:
             raise ConfigError(
                 f"batch_size: {self.batch_size} cannot be shared equally by {self.ranks} ranks; "
                 f"take a multiple of {self.ranks}"
+            )
+        if self.ranks > 1 and self.execution == "in-backward":
+            raise ConfigError(
+                f"execution: 'in-backward' has no gradients that {self.ranks} ranks could average; "
+                "take 'eager'"
             )
         if self.loader_args and self.loader != "dataloader":
             raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")

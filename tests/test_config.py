@@ -28,6 +28,7 @@ OTHER_VALUES = {
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
     "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
     "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
+    "execution": "in-backward",
 }  # fmt: skip
 
 

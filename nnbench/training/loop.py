@@ -26,6 +26,7 @@ from nnbench.optim import Schedule, make_optimizer
 from nnbench.training.batches import Order, Samples, batch_length, pixel_scale
 from nnbench.training.events import Listener, StopTraining
 from nnbench.training.history import History
+from nnbench.training.in_backward import update_in_backward
 from nnbench.training.loaders import samples_of
 from nnbench.training.shares import share_of
 from nnbench.training.tally import Tally, Window
@@ -42,8 +43,11 @@ def training_step(
     return loss_of(outputs, y), outputs
 
 
-def optimize(loss: torch.Tensor, optimizer: Optimizer) -> None:
-    """Gradients of *loss*, and one step of the optimizer."""
+def optimize(loss: torch.Tensor, optimizer: Optimizer | None) -> None:
+    """Gradients of *loss*, and one step of the optimizer; without one the backward pass makes the step."""
+    if optimizer is None:
+        loss.backward()
+        return
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -119,6 +123,12 @@ class Training:
         self.model = group.normalized(model, arm.batch_norm)
         self.loss_of: Loss = getattr(model, "loss", F.cross_entropy)
         self.optimizer = make_optimizer(arm, self.model.parameters())
+        if arm.execution == "in-backward":
+            update_in_backward(self.model, self.optimizer, arm)
+        # schedules count the optimizer's steps, also where none of the weights is left to it
+        self._optimizes = arm.schedule != "constant" or any(
+            group["params"] for group in self.optimizer.param_groups
+        )
         self.schedule = Schedule(arm, self.optimizer, self.planned_steps)
         self._parallel = group.parallel(self.model)
         self._window = Window(own_batch)
@@ -165,7 +175,8 @@ class Training:
 
     def _train_window(self, steps: Iterator[Step], listener: Listener) -> Window:
         """The next steps of an epoch; none are left when the window is empty."""
-        model, loss_of, optimizer, ended = self._parallel, self.loss_of, self.optimizer, listener.step_ended
+        model, loss_of, ended = self._parallel, self.loss_of, listener.step_ended
+        optimizer = self.optimizer if self._optimizes else None
         after_step = self.schedule.after_step if self.schedule.moves_by_step else None
         window = self._window.emptied()
         try:

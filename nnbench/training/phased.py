@@ -102,11 +102,13 @@ class PhasedTraining(Training):
                 loss, outputs = training_step(model, self.loss_of, x, y)
                 total = loss if weight is None else weighted(loss, outputs, weight)
                 tell(FORWARD)
-                optimizer.zero_grad()
+                if self._optimizes:
+                    optimizer.zero_grad()
                 tell(OPTIMIZER)
                 total.backward()
                 tell(averaged)
-                optimizer.step()
+                if self._optimizes:
+                    optimizer.step()
                 if after_step is not None:
                     after_step()
                 tell(OPTIMIZER)
