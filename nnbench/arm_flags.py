@@ -10,6 +10,7 @@ from typing import Any
 
 from nnbench.config import (
     DATA_SETS,
+    FRAMEWORKS,
     LOADERS,
     MODELS,
     OPTIMIZERS,
@@ -28,6 +29,7 @@ _KNOWN: Mapping[str, Any] = {
     "schedule": SCHEDULES,
     "sampling": SAMPLINGS,
     "loader": LOADERS,
+    "framework": FRAMEWORKS,
 }
 
 
