@@ -11,6 +11,7 @@ from typing import Any
 from nnbench.config import (
     DATA_SETS,
     EXECUTIONS,
+    FRAMEWORKS,
     LOADERS,
     MODELS,
     OPTIMIZERS,
@@ -30,6 +31,7 @@ _KNOWN: Mapping[str, Any] = {
     "sampling": SAMPLINGS,
     "loader": LOADERS,
     "execution": EXECUTIONS,
+    "framework": FRAMEWORKS,
 }
 
 

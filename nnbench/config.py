@@ -59,6 +59,8 @@ SCHEDULES = (
 )  # fmt: skip
 SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
 LOADERS = ("tensors", "dataloader")
+OWN_LOOP = "nnbench"
+FRAMEWORKS = (OWN_LOOP, "bare", "lightning", "skorch", "keras", "scikit-learn")
 BATCH_NORMS = ("local", "global")
 PRECISIONS = ("float32", "float64")
 EXECUTIONS = ("eager", "in-backward")
@@ -186,12 +188,12 @@ class Arm:
         "tensors", "'tensors' slices them, 'dataloader' is the lecture's Dataset + DataLoader"
     )
     loader_args: Mapping[str, Any] = _setting({}, "arguments of the DataLoader, such as num_workers")
+    framework: str = _setting(OWN_LOOP, "whose loop trains: nnbench's, a bare one, or another framework's")
     precision: str = _setting("float32", "number format of weights and samples")
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
     threads: int = _setting(1, "intra-op threads on a CPU, of each rank")
     ranks: int = _setting(1, "processes that share each batch, by DistributedDataParallel")
     batch_norm: str = _setting("local", "batch statistics of each rank ('local') or of all ('global')")
-
     execution: str = _setting(
         "eager", "'eager' runs layer by layer, 'in-backward' also changes linear weights in the backward pass"
     )
@@ -205,6 +207,7 @@ class Arm:
             object.__setattr__(self, name, _freeze(getattr(self, name), name))
         self._check_names()
         self._check_numbers()
+        self._check_framework()
         if self.lr != TUNED:
             object.__setattr__(self, "lr", float(self.lr))  # 1 and 1.0 are one rate: they hash alike
         if not self.name:
@@ -217,6 +220,7 @@ class Arm:
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("sampling", SAMPLINGS)
         self._check_choice("loader", LOADERS)
+        self._check_choice("framework", FRAMEWORKS)
         self._check_choice("batch_norm", BATCH_NORMS)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("execution", EXECUTIONS)
@@ -264,6 +268,20 @@ class Arm:
         if self.loader_args and self.loader != "dataloader":
             raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")
 
+    def _check_framework(self) -> None:
+        """What other frameworks are asked for is what all of them have: a perceptron, by plain SGD."""
+        if self.framework == OWN_LOOP:
+            return
+        if self.lr == TUNED:
+            raise ConfigError(f"lr: {TUNED!r} is for nnbench's own loop; give {self.framework!r} a number")
+        for name, default in _DEFAULTS.items():
+            value = getattr(self, name)
+            if name not in _OF_ANY_FRAMEWORK and value != default:
+                raise ConfigError(
+                    f"{name}: {value!r} is for nnbench's own loop; the framework {self.framework!r} takes "
+                    f"{default!r} alone"
+                )
+
     def _label(self) -> str:
         model = self.model.rpartition(":")[2]
         hidden = self.model_args.get("hidden") or self.model_args.get("channels")
@@ -271,7 +289,8 @@ class Arm:
             model += "".join(f"-{width}" for width in hidden)
         batch = "full" if self.batch_size == FULL_BATCH else f"b{self.batch_size}"
         ranks = f"/r{self.ranks}" if self.ranks > 1 else ""
-        return f"{model}/{self.optimizer}/{batch}{ranks}"
+        framework = "" if self.framework == OWN_LOOP else f"/{self.framework}"
+        return f"{model}/{self.optimizer}/{batch}{ranks}{framework}"
 
     def config(self) -> dict[str, Any]:
         """The whole configuration as plain JSON values, name excluded."""
@@ -351,6 +370,11 @@ class Probe:
 
 # A mapping's default is empty.
 _DEFAULTS = {item.name: {} if item.default is MISSING else item.default for item in fields(Arm)}
+# What may differ where another framework trains.
+_OF_ANY_FRAMEWORK = (
+    "name", "data", "model_args", "lr", "batch_size", "epochs", "init_seed", "train_on", "normalize",
+    "device", "threads", "framework",
+)  # fmt: skip
 
 
 def arm_from(values: Mapping[str, Any]) -> Arm:

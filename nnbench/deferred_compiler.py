@@ -11,10 +11,9 @@ import importlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 _NAME = "torch._dynamo"
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _StandIn(ModuleType):
@@ -25,13 +24,18 @@ class _StandIn(ModuleType):
         """Break the graph of a compiler that traces the caller: there is none while this stands in."""
 
     @staticmethod
-    def disable(fn: F, *_: Any, **__: Any) -> F:
-        """Keep the compiler out of *fn*; the real one's wrapper takes over once it is loaded."""
+    def disable(fn: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Callable[..., Any]:
+        """Keep the compiler out of *fn*; the real one's wrapper takes over once it is loaded.
+
+        Called without a function, as in ``@torch._dynamo.disable()``, it gives what takes one.
+        """
+        if fn is None:
+            return _StandIn.disable
 
         def passed_on(*args: Any, **kwargs: Any) -> Any:
             return fn(*args, **kwargs)
 
-        return passed_on  # type: ignore[return-value]
+        return passed_on
 
     def __getattr__(self, name: str) -> Any:
         # inspect asks every module for its __file__, amid imports too; a submodule's import needs __path__

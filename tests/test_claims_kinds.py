@@ -81,6 +81,28 @@ def test_a_difference_is_shown_as_it_is_whatever_is_better():
 
 
 @pytest.mark.parametrize(
+    ("a", "b", "accuracies", "expected"),
+    [
+        ("uvw", "uvw", (0.7, 0.7), SUPPORTED),
+        ("uvw", "uvx", (0.7, 0.7), UNDECIDED),  # one seed ended elsewhere
+        ("uuu", "uuu", (0.7, 0.7), UNDECIDED),  # copies of one trial, or nothing was learned
+        ("uv", "uvw", (0.7, 0.7), UNDECIDED),
+        ("uvw", "uvw", (0.7, 0.9), UNDECIDED),  # the same weights cannot score differently
+    ],
+)
+def test_arms_that_end_in_the_same_weights_under_every_seed_are_equivalent(a, b, accuracies, expected):
+    records = [
+        record(arm, seed, weights=weights, **{ACCURACY: accuracy})
+        for arm, all_weights, accuracy in (("a", a, accuracies[0]), ("b", b, accuracies[1]))
+        for seed, weights in enumerate(all_weights)
+    ]
+    found = verdict(claim("equivalent"), records)
+    assert found.verdict == expected
+    assert ("the same weights, bit for bit, under all 3 seeds" in found.reason) == (expected == SUPPORTED)
+    assert verdict(claim("compare"), records).verdict == UNDECIDED  # of a difference they are no evidence
+
+
+@pytest.mark.parametrize(
     ("a", "b", "expected"), [(100, 104, SUPPORTED), (100, 105, REFUTED), (106, 100, REFUTED)]
 )
 def test_exact_numbers_are_equivalent_below_the_margin(a, b, expected):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import sys
 from dataclasses import FrozenInstanceError, fields
 
@@ -28,7 +29,7 @@ OTHER_VALUES = {
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
     "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
     "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
-    "execution": "in-backward",
+    "execution": "in-backward", "framework": "bare",
 }  # fmt: skip
 
 
@@ -153,9 +154,31 @@ def test_arguments_of_a_loader_need_the_loader():
         Arm(loader_args={"num_workers": 2})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"framework": "ligthning"}, "unknown name 'ligthning'; did you mean 'lightning'"),
+        ({"model": "cnn"}, "model: 'cnn' is for nnbench's own loop; the framework 'bare' takes 'mlp' alone"),
+        ({"optimizer": "adam"}, "optimizer: 'adam' is for nnbench's own loop"),
+        ({"loader": "dataloader"}, "loader: 'dataloader' is for nnbench's own loop"),
+        ({"max_steps": 5}, "max_steps: 5 is for nnbench's own loop; the framework 'bare' takes None alone"),
+        ({"ranks": 2}, "ranks: 2 is for nnbench's own loop"),
+        ({"lr": "tuned"}, "lr: 'tuned' is for nnbench's own loop; give 'bare' a number"),
+    ],
+)
+def test_another_framework_is_asked_for_nothing_that_it_would_ignore(changes, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        Arm(**{"framework": "bare", **changes})
+
+
+def test_another_framework_stands_in_the_name():
+    assert Arm(framework="keras").name == "mlp/sgd/b64/keras"
+
+
 @pytest.mark.parametrize("name", [item.name for item in fields(Arm) if item.name != "name"])
 def test_every_field_but_the_name_makes_another_arm(name):
-    arm = Arm(name="x", loader="dataloader")  # so that loader_args are allowed
+    # so that loader_args are allowed; other frameworks have no loader
+    arm = Arm(name="x") if name == "framework" else Arm(name="x", loader="dataloader")
     changed = arm.replace(**{name: OTHER_VALUES[name]})
     assert changed.id != arm.id
     assert changed != arm

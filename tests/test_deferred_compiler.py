@@ -39,6 +39,24 @@ print(isinstance(sys.modules["torch._dynamo"], _StandIn), first == fit(arm).weig
     assert run(code) == ["False", "True"]
 
 
+@pytest.mark.parametrize("form", ["disable", "disable()", "disable(recursive=False)"])
+def test_a_library_may_keep_the_compiler_out_of_its_functions_in_every_form(form):
+    """Keras does so when it is imported; what it calls after a compiler is there is still its function."""
+    code = f"""
+fit(Arm(data="xor", model="logistic", batch_size=2, epochs=1))
+import torch._dynamo as dynamo
+
+@dynamo.{form}
+def double(x):
+    return 2 * x
+
+print(double(3), isinstance(sys.modules["torch._dynamo"], _StandIn))
+dynamo.reset()
+print(double(4), isinstance(sys.modules["torch._dynamo"], _StandIn))
+"""
+    assert run(code) == ["6", "True", "8", "False"]
+
+
 @pytest.mark.parametrize("touch", ["import torch._dynamo.config", "torch._dynamo.reset()"])
 def test_who_compiles_gets_the_real_one(touch):
     code = f"""

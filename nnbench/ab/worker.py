@@ -25,14 +25,14 @@ def work(request: dict[str, Any]) -> None:
         NnbenchError: an arm that cannot be trained as it is, or code that is not the revision's own.
     """
     from nnbench.benchmarking import Measurement
+    from nnbench.frameworks import training_of
     from nnbench.meters.memory import MemoryServer
-    from nnbench.training import Training
 
     sides = [(each["side"], arm_from(each["arm"])) for each in request["arms"]]
     data_folder = Path(request["data_folder"]) if request["data_folder"] else None
     if request["check"]:
         for _, arm in sides:
-            Training(arm, request["seed"], data_folder)  # a mistake is wrong usage, no failed measurement
+            training_of(arm, request["seed"], data_folder)  # a mistake is wrong usage, no failed measurement
     with ExitStack() as stack:
         memory = stack.enter_context(MemoryServer()) if request["memory"] else None
         for side, arm in sides:

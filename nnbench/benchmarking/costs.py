@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nnbench import devices
-from nnbench.config import Arm
+from nnbench.config import OWN_LOOP, Arm
 from nnbench.meters.flops import Flops, mfu
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.peaks import MatmulPeak, matmul_peak
@@ -59,8 +59,10 @@ NO_COSTS = Costs(
 
 def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer) -> Costs:
     """Memory pass, count of operations, and the peak of matrix products (1 s, once per process)."""
-    if arm.ranks > 1:
-        why = "measured for one process, not for ranks"
+    if arm.ranks > 1 or arm.framework != OWN_LOOP:
+        why = (
+            "measured for one process, not for ranks" if arm.ranks > 1 else "measured for nnbench's own loop"
+        )
         return Costs(Peak(peak_bytes=None, reason=why), Flops(forward=None, backward=None, reason=why))
     device = devices.choose_device(arm.device)
     cuda = devices.is_asynchronous(device)

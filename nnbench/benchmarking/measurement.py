@@ -19,6 +19,7 @@ from nnbench.benchmarking.costs import NO_COSTS, Costs, costs_of
 from nnbench.benchmarking.failures import status_of
 from nnbench.config import Arm, ConfigError, Probe
 from nnbench.distributed import ALONE, Group
+from nnbench.frameworks import FrameworkTraining, training_of
 from nnbench.meters.energy import Energy, EnergyMeter
 from nnbench.meters.environment import environment
 from nnbench.meters.memory import MemoryServer
@@ -64,9 +65,9 @@ class Measurement:
         """A fresh training under *seed*; before the first one, the memory pass and the warm-up.
 
         Raises:
-            ConfigError, DataError: see `nnbench.training.Training`.
+            ConfigError, DataError: see `nnbench.frameworks.training_of`.
         """
-        training = Training(self.arm, seed, self.data_folder, self.group)
+        training = training_of(self.arm, seed, self.data_folder, self.group)
         if self.costs is None:
             asked = self._memory
             self.costs = NO_COSTS if asked is None else costs_of(self.arm, seed, self.data_folder, asked)
@@ -76,16 +77,17 @@ class Measurement:
         return Round(self, training)
 
     def _warm_up(self, seed: int) -> None:
-        training = Training(self.arm, seed, self.data_folder, self.group)
+        training = training_of(self.arm, seed, self.data_folder, self.group)
         start = self.clock()
-        listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size, device=training.device)
-        training.run(listener, validate=False)
+        steps = self._warm_up_steps(training) if isinstance(training, Training) else training.warm_up()
         devices.wait(training.device)
         elapsed_ns = self.clock() - start
-        self._warmup = {
-            "warmup_s": elapsed_ns / 1e9 if elapsed_ns >= 0 else None,
-            "warmup_steps": listener.steps,
-        }
+        self._warmup = {"warmup_s": elapsed_ns / 1e9 if elapsed_ns >= 0 else None, "warmup_steps": steps}
+
+    def _warm_up_steps(self, training: Training) -> int:
+        listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size, device=training.device)
+        training.run(listener, validate=False)
+        return listener.steps
 
     def record(self, seed: int) -> Record:
         """The arm under *seed*, prepared, run and recorded; a failure is a record too."""
@@ -122,7 +124,7 @@ class Measurement:
 class Round:
     """One prepared training: run it, then ask for its record."""
 
-    def __init__(self, measurement: Measurement, training: Training) -> None:
+    def __init__(self, measurement: Measurement, training: Training | FrameworkTraining) -> None:
         self._measurement, self._training = measurement, training
         self._stopwatch = Stopwatch(training.device, measurement.clock)
         self._noise_meter = NoiseMeter()
@@ -156,16 +158,16 @@ class Round:
         watch.slowest(of.group.gather((watch.epoch_ns, watch.validation_ns)))
         noise = worst(of.group.gather(self._noise))
         metrics, missing = self._metrics(history, watch)
-        status, reason = history.status, None
-        if history.first_bad_step is not None:
-            reason = f"the loss is not finite from step {history.first_bad_step} on"
+        status = history.status
         return Record(
             scenario=of.scenario, arm=arm_json(of.arm), seed=self.seed, block=of.block, status=status,
-            reason=reason, quality=tuple(dict.fromkeys([*readings.quality(of.arm, watch), *flags(noise)])),
+            reason=readings.why_diverged(history),
+            quality=tuple(dict.fromkeys([*readings.quality(of.arm, watch), *flags(noise)])),
             metrics=metrics, missing=missing, curves=readings.curves(history, watch),
             samples=readings.samples(watch, of.arm.precision),
             weights_sha256=history.weights_sha256() if status == OK else None,
-            data=readings.data_json(self._training), environment=of._environment(), evidence=noise.to_json(),
+            data=readings.data_json(self._training), environment=of._environment(),
+            evidence={**noise.to_json(), **readings.framework_json(self._training)},
             started_at=self._started_at,
         )  # fmt: skip
 
@@ -191,7 +193,7 @@ class Round:
         if arm.target_accuracy is not None:
             metrics["target_s"], reason = readings.target_s(history, watch, arm.target_accuracy)
             missing.update({"target_s": reason} if reason else {})
-        why = "the clock went back" if watch.clock_went_back() else f"the training is {history.status}"
+        why = readings.why_missing(self._training, history, watch)
         return metrics, {name: missing.get(name) or why for name, value in metrics.items() if value is None}
 
     def _add_energy(self, metrics: dict[str, Any], missing: dict[str, str], samples: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from nnbench import devices
 from nnbench.config import Arm
 from nnbench.distributed import launcher
+from nnbench.frameworks import FrameworkTraining
 from nnbench.meters.timing import Stopwatch, step_quantiles
 from nnbench.records import OK, SAMPLES_MOST
 from nnbench.stats import drifts, evenly
@@ -54,8 +56,30 @@ def target_s(history: History, watch: Stopwatch, target: float) -> tuple[float |
     return None, f"{target:.1%} was not reached in {len(reached)} epochs (best {max(reached, default=0):.1%})"
 
 
+def why_diverged(history: History) -> str | None:
+    """Why the training is DIVERGED; None where it is not."""
+    if history.status == OK:
+        return None
+    if history.first_bad_step is None:  # of another framework, whose steps nobody sees
+        return "the validation loss is not finite"
+    return f"the loss is not finite from step {history.first_bad_step} on"
+
+
+def why_missing(training: Training | FrameworkTraining, history: History, watch: Stopwatch) -> str:
+    """Why a number is None that nobody else has a reason for."""
+    if watch.clock_went_back():
+        return "the clock went back"
+    if history.status == OK and isinstance(training, FrameworkTraining):
+        return f"the loop of {training.arm.framework} tells of its epochs, not of its steps"
+    return f"the training is {history.status}"
+
+
 def curves(history: History, watch: Stopwatch) -> dict[str, list[float | None]]:
-    curves: dict[str, list[float | None]] = {name: list(values) for name, values in history.curves.items()}
+    """Losses and accuracies of each epoch, None where it was not scored; seconds trained until its end."""
+    curves: dict[str, list[float | None]] = {
+        name: [None if math.isnan(value) else value for value in values]
+        for name, values in history.curves.items()
+    }
     total = 0
     curves["train_s"] = [(total := total + each) / 1e9 for each in watch.epoch_ns]
     return curves
@@ -80,7 +104,12 @@ def _shortest(value: torch.Tensor, precision: str) -> float | None:
     return float(str(value.numpy())) if precision == "float32" else value.item()
 
 
-def data_json(training: Training) -> dict[str, Any]:
+def framework_json(training: Training | FrameworkTraining) -> dict[str, str]:
+    """Which version of another framework has trained; nothing of nnbench's own loop."""
+    return {} if isinstance(training, Training) else {"framework": training.version}
+
+
+def data_json(training: Training | FrameworkTraining) -> dict[str, Any]:
     return {
         "name": training.dataset.name,
         "sha256": training.dataset.sha256,

@@ -10,6 +10,7 @@ from nnbench.claims.evidence import Runs, by_seed
 from nnbench.claims.verdict import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Verdict, alike, weakest
 from nnbench.claims.wording import difference_text, percent
 from nnbench.metrics import Metric, number
+from nnbench.records import Record
 from nnbench.stats import Estimate, interquartile_mean, mean_interval, superiority
 
 # Differences of accuracies and losses that are nearer to each other are one number, rounded differently.
@@ -38,11 +39,26 @@ def _judge_pair(claim: Claim, names: tuple[str, str], runs: Runs, profile: str, 
     level = 2 * level - 1 if claim.kind == "equivalent" else level  # two one-sided tests
     effect = mean_interval(gains, level)
     told = f"{versus}: {difference_text(effect, sign, of, level)}; margin {number(margin * of.scale)}"
+    same = claim.kind == "equivalent" and max(map(abs, gains)) < ALIKE
+    if same and (n := _same_trainings(runs[names[0]], runs[names[1]])):
+        reason = f"{versus}: the same weights, bit for bit, under all {n} seeds"
+        return Verdict(claim=claim, verdict=SUPPORTED, reason=reason, effect=effect, n=n)
     why = _undecidable(a, b, gains, of)
     verdict = UNDECIDED if why else _verdict(claim, effect, margin)
     reason = f"{told}; {why}" if why else told
     details = _details(names, pairs, 1 if claim.higher else -1, of)
     return Verdict(claim=claim, verdict=verdict, reason=reason, effect=effect, n=effect.n, details=details)
+
+
+def _same_trainings(a: Sequence[Record], b: Sequence[Record]) -> int:
+    """Seeds of two arms that ended in the same weights under each of them; 0 where they did not.
+
+    Two seeds must have ended in different ones: arms that share a fault, and learn nothing, look alike too.
+    """
+    of_a, of_b = ({record.seed: record.weights_sha256 for record in arm} for arm in (a, b))
+    found = set(of_a.values())
+    told_apart = len(found) == len(of_a) > 1 and None not in found
+    return len(of_a) if of_a == of_b and told_apart else 0
 
 
 def _undecidable(

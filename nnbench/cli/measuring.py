@@ -200,14 +200,14 @@ def _train(arguments: argparse.Namespace) -> int:
     arm = arm_of_flags(arguments)
     sys.path.insert(0, str(Path.cwd()))  # one's own package.module:factory lies there
     from nnbench.benchmarking import measure
-    from nnbench.training import Training
+    from nnbench.frameworks import training_of
 
     if arm.ranks > 1:
         raise ConfigError(
             f"--ranks: several processes are for 'torchrun --standalone --nproc-per-node={arm.ranks} "
             "-m nnbench.scaling', which takes the other flags too"
         )
-    Training(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
+    training_of(arm, arguments.seed, arguments.data_dir)  # a mistake is wrong usage, no failed measurement
     record = measure(
         arm, seed=arguments.seed, data_folder=arguments.data_dir, memory=not arguments.no_memory,
         phases=arguments.phases,

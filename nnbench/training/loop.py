@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from nnbench import devices, models
-from nnbench.config import TUNED, Arm, ConfigError
+from nnbench.config import OWN_LOOP, TUNED, Arm, ConfigError
 from nnbench.data import Dataset, Split, load
 from nnbench.distributed import ALONE, Group
 from nnbench.optim import Schedule, make_optimizer
@@ -94,7 +94,7 @@ class Training:
 
     Raises:
         ConfigError: an argument that model, optimizer or schedule does not take; an untuned rate; another
-            number of ranks than the arm's.
+            number of ranks than the arm's; another framework than nnbench.
         DataError: the data set is missing or damaged.
     """
 
@@ -103,6 +103,8 @@ class Training:
     ) -> None:
         if arm.lr == TUNED:
             raise ConfigError(f"{arm.name}: lr is 'tuned': resolve it from rates.toml, or give a number")
+        if arm.framework != OWN_LOOP:
+            raise ConfigError(f"framework: {arm.framework!r} has a loop of its own, and this is nnbench's")
         _check_ranks(arm, group)
         self.arm, self.seed, self.group = arm, seed, group
         self.device = group.device or devices.choose_device(arm.device)
@@ -132,7 +134,8 @@ class Training:
         self.schedule = Schedule(arm, self.optimizer, self.planned_steps)
         self._parallel = group.parallel(self.model)
         self._window = Window(own_batch)
-        self._order = Order(arm.sampling, len(self.train), _derive(seed, 2))
+        self.order_seed = _derive(seed, 2)
+        self._order = Order(arm.sampling, len(self.train), self.order_seed)
 
     def run(self, listener: Listener | None = None, *, validate: bool = True) -> History:
         """Train, announcing events to *listener*; without *validate* the validation loop is left out."""
