@@ -35,6 +35,16 @@ _KNOWN: Mapping[str, Any] = {
 }
 
 
+AUTO = "auto"
+
+
+def threads_or_auto(text: str) -> int | str:
+    """A number of threads, or 'auto': what `--threads` of a run takes."""
+    if text != AUTO and not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected 1, 2, … or {AUTO}, got {text!r}")
+    return text if text == AUTO else int(text)
+
+
 class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
     """Examples as they stand, and defaults where there are some worth telling."""
 

@@ -1,9 +1,9 @@
 """How many intra-op threads an arm trains fastest with, found by a short calibration.
 
-A slice of training, some tens of milliseconds, runs with one thread and with each other number in turn, in one
-direction and back, round after round. More than one thread is taken only where the rounds prove it faster,
-by the same test as the verdicts of time: short steps are slower with threads that wait for each other, and on
-a shared machine two threads may be one core's.
+A slice of training, some tens of milliseconds, runs with one thread and with each other number in turn, in
+one direction and back, round after round. More than one thread is taken only where the rounds prove it
+faster, by the same test as the verdicts of time: short steps are slower with threads that wait for each
+other, and on a shared machine two threads may be one core's.
 """
 
 from __future__ import annotations

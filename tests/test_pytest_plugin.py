@@ -10,10 +10,12 @@ import pytest
 import torch._dynamo
 
 import nnbench
+from nnbench.data import DataError
 from nnbench.meters.flops import Flops
 from nnbench.meters.memory import Peak
 from nnbench.records import read_record, read_run, strict_loads
 from nnbench.results import read_results
+from nnbench.thread_tuning import ThreadChoice, Tried
 from nnbench.work import planned
 
 # pytester forgets what a run inside this process has imported; torch does not survive that.
@@ -48,6 +50,9 @@ class InstantMemory:
     """Stands in for the server, whose start takes seconds; tests/test_memory.py has the real one."""
 
     def __init__(self, process=None):
+        pass
+
+    def wait(self):
         pass
 
     def measure(self, arm, seed=0, data_folder=None):
@@ -269,6 +274,60 @@ def test_threads_and_device_override_the_arm(bench):
     )
     arm = load(bench)["nnbench"]["records"][0]["arm"]
     assert (arm["threads"], arm["device"]) == (2, "cpu")
+
+
+def test_threads_are_chosen_once_and_hold_for_all_blocks(bench, monkeypatch):
+    asked = []
+
+    def choose(arm, data_folder=None):
+        asked.append(arm.batch_size)
+        tried = Tried(threads=2, ratio=1.5, low=1.2, high=1.9)
+        return ThreadChoice(threads=2 if arm.batch_size == 64 else 1, tried=(tried,))
+
+    monkeypatch.setattr("nnbench.thread_tuning.choose_threads", choose)
+    options = ("--nnbench-profile=smoke", "--nnbench-threads=auto", "--nnbench-out=run", "--nnbench-blocks=2")
+    source = BENCH.replace('factor="batch_size"', 'factor="batch_size", repeat="blocks"')
+    for block in (0, 1):
+        bench(*options, f"--nnbench-block={block}", source=source).assert_outcomes(passed=2)
+    assert asked == [16, 64]
+    run = json.loads((bench.path / "run" / "run.json").read_text())["run"]
+    assert {name: of["threads"] for name, of in run["threads"]["tiny"].items()} == {
+        "logistic/sgd/b16": 1, "logistic/sgd/b64": 2,
+    }  # fmt: skip
+    assert run["threads"]["tiny"]["logistic/sgd/b64"]["tried"][0]["low"] == 1.2
+    records = [json.loads(path.read_text())["record"] for path in (bench.path / "run/records").iterdir()]
+    assert sorted((r["block"], r["arm"]["batch_size"], r["arm"]["threads"]) for r in records) == [
+        (0, 16, 1), (0, 64, 2), (1, 16, 1), (1, 64, 2),
+    ]  # fmt: skip
+
+
+def test_arms_of_the_same_work_are_tried_once_and_what_has_no_data_keeps_its_threads(bench, monkeypatch):
+    asked = []
+
+    def choose(arm, data_folder=None):
+        asked.append(arm.model)
+        if arm.model == "mlp":
+            raise DataError("not here")
+        return ThreadChoice(threads=2)
+
+    monkeypatch.setattr("nnbench.thread_tuning.choose_threads", choose)
+    source = BENCH.replace("base.vary(batch_size=(16, 64))", """(
+        base.replace(lr=0.1, name="logistic/sgd/b16"), base.replace(lr=0.2, name="logistic/sgd/b64"),
+        base.replace(model="mlp", threads=3))""")  # fmt: skip
+    bench("--benchmark-json=out.json", "--nnbench-profile=smoke", "--nnbench-threads=auto", source=source)
+    assert asked == ["logistic", "mlp"]
+    assert [arm["threads"] for arm in load(bench)["nnbench"]["scenarios"][0]["arms"]] == [2, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["0", "many", "-1", "1.5"])
+def test_threads_are_a_number_or_auto(bench, pytester, text):
+    assert bench(f"--nnbench-threads={text}").ret == pytest.ExitCode.USAGE_ERROR
+    pytester.makeini(f"[pytest]\nnnbench_threads = {text}\n")
+    result = bench()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*nnbench_threads in the ini file: expected 1, 2, … or auto, got '{text}'*"]
+    )
 
 
 def test_with_timers_off_each_arm_still_runs_once(bench):

@@ -116,6 +116,7 @@ def run_plan(
     seeds: int | None,
     first_seed: int = 0,
     blocks: int = 1,
+    threads: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The content of run.json, written before the first arm.
 
@@ -123,7 +124,9 @@ def run_plan(
         scenarios: what `Scenario.plan` says of each.
         seeds: per arm that learns; None for the profile's own number. They count from *first_seed*.
         blocks: fresh processes for the scenarios that repeat by blocks.
+        threads: scenario -> arm -> the threads chosen for it and what was tried, where they were chosen.
     """
+    chosen = {"threads": dict(threads)} if threads else {}
     return {
         "schema_version": SCHEMA_VERSION,
         "nnbench_version": version,
@@ -132,5 +135,6 @@ def run_plan(
         "seeds": seeds or SEEDS[profile],
         "first_seed": first_seed,
         "blocks": blocks,
+        **chosen,
         "scenarios": list(scenarios),
     }

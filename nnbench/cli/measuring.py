@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnbench.arm_flags import add_arm_flags, arm_of_flags
+from nnbench.arm_flags import add_arm_flags, arm_of_flags, threads_or_auto
 from nnbench.cli.arguments import Progress, add_data_dir, add_paths, chosen, command
 from nnbench.config import ConfigError
 
@@ -35,8 +35,9 @@ def add_run(commands: Any) -> None:
     parser.add_argument("--max-minutes", type=float, metavar="M", help="begin no block that would end later")
     parser.add_argument("--arm-timeout", type=float, default=3600.0, metavar="SECONDS",
                         help="end an arm that takes longer; its record says TIMEOUT")  # fmt: skip
-    for name in ("seeds", "threads"):
-        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{name} per arm")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds per arm")
+    parser.add_argument("--threads", type=threads_or_auto, metavar="N",
+                        help="intra-op threads, or 'auto': each arm's fastest, tried once")  # fmt: skip
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N")
     add_data_dir(parser)
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")

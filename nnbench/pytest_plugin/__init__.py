@@ -92,6 +92,7 @@ def pytest_collection_modifyitems(
     own.select(items)
     if not own.scenarios or config.option.collectonly:
         return
+    own.choose_threads()
     own.open_run()  # run.json is written before the first arm
     if own.is_block:
         due = own.still_due(items)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nnbench.arm_flags import threads_or_auto
 
 PROFILE_DEFAULT = "quick"
 
@@ -19,7 +22,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "memory": {"choices": ("on", "off"), "help": "count memory and operations of each arm (default: on)"},
     "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
-    "threads": {"type": int, "metavar": "N", "help": "intra-op threads (default: what the arm says)"},
+    "threads": {
+        "type": threads_or_auto,
+        "metavar": "N",
+        "help": "intra-op threads, or 'auto': each arm's fastest, tried once (default: what it says)",
+    },
     "data-dir": {
         "metavar": "DIR",
         "help": "folder with data sets; looked at before NNBENCH_DATA, the user's cache, /usr/share/datasets",
@@ -43,6 +50,8 @@ def option(config: pytest.Config, name: str) -> Any:
         return None
     try:
         return OPTIONS[name].get("type", str)(text)
+    except argparse.ArgumentTypeError as error:
+        raise pytest.UsageError(f"nnbench_{name} in the ini file: {error}") from None
     except ValueError:
         raise pytest.UsageError(f"nnbench_{name} in the ini file: expected a number, got {text!r}") from None
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nnbench
+from nnbench.arm_flags import AUTO
 from nnbench.config import Arm, NnbenchError, Probe
 from nnbench.processes import start_memory_server
 from nnbench.pytest_plugin.launched import Launched, needs_launch, rank_under_torchrun
 from nnbench.pytest_plugin.options import PROFILE_DEFAULT, option, relative
+from nnbench.pytest_plugin.threads import Choices, applied, choose
 
 if TYPE_CHECKING:
     from nnbench.claims import Scenario
@@ -49,6 +51,8 @@ class Session:
         self.outcomes: dict[str, str] = {}
         self.json_written = False
         self.launched = Launched(self)
+        self._changes = {name: option(config, name) for name in ("device", "threads")}
+        self._threads: Choices = {}
         self.exit_status: int | None = None  # until pytest has come to its end
         self._memory: Any = None
         # the first block of a run has arms that train: the server imports while pytest collects
@@ -69,8 +73,7 @@ class Session:
 
         if scenario.name not in self.scenarios:
             rates = catalog.read_rates(folder)
-            changes = {name: option(self.config, name) for name in ("device", "threads")}
-            changes = {name: value for name, value in changes.items() if value is not None}
+            changes = {name: value for name, value in self._changes.items() if value not in (None, AUTO)}
             self.scenarios[scenario.name] = (
                 scenario, catalog.arms_of(scenario, self.profile, rates, changes),
             )  # fmt: skip
@@ -91,6 +94,18 @@ class Session:
             self.scenarios[name] = (scenario, left)
             if not left:
                 del self.scenarios[name]
+
+    def choose_threads(self) -> None:
+        """Where they are to be chosen, give each arm its threads: those of run.json, or calibrated now."""
+        if self._changes["threads"] != AUTO:
+            return
+        from nnbench.records import read_run
+
+        known = self.out is not None and (self.out / "run.json").exists() and read_run(self.out)
+        self._threads = choose(
+            self.scenarios, dict(known.get("threads", {})) if known else {}, self.data_folder
+        )
+        self.scenarios = applied(self.scenarios, self._threads)
 
     def open_run(self) -> None:
         """Write run.json, or read the one that an earlier block has written, and what is done already.
@@ -164,6 +179,7 @@ class Session:
             [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
             profile=self.profile, command=os.environ.get("NNBENCH_COMMAND") or command,
             version=nnbench.__version__, seeds=self.seeds, first_seed=self.first_seed, blocks=self.blocks,
+            threads=self._threads,
         )  # fmt: skip
 
     def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
