@@ -187,7 +187,9 @@ class Arm:
     loader: str = _setting(
         "tensors", "'tensors' slices them, 'dataloader' is the lecture's Dataset + DataLoader"
     )
-    loader_args: Mapping[str, Any] = _setting({}, "arguments of the DataLoader, such as num_workers")
+    loader_args: Mapping[str, Any] = _setting(
+        {}, "arguments of the DataLoader, such as num_workers; transform=NAME is its data set's"
+    )
     framework: str = _setting(OWN_LOOP, "whose loop trains: nnbench's, a bare one, or another framework's")
     precision: str = _setting("float32", "number format of weights and samples")
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N")

@@ -23,7 +23,7 @@ from nnbench.frameworks import FrameworkTraining, training_of
 from nnbench.meters.energy import Energy, EnergyMeter
 from nnbench.meters.environment import environment
 from nnbench.meters.memory import MemoryServer
-from nnbench.meters.noise import Noise, NoiseMeter, between, flags, worst
+from nnbench.meters.noise import Noise, NoiseMeter, between, worst
 from nnbench.meters.phases import Phases, measure_phases
 from nnbench.meters.timing import Clock, Stopwatch, WarmUp
 from nnbench.metrics import PHASES
@@ -162,7 +162,7 @@ class Round:
         return Record(
             scenario=of.scenario, arm=arm_json(of.arm), seed=self.seed, block=of.block, status=status,
             reason=readings.why_diverged(history),
-            quality=tuple(dict.fromkeys([*readings.quality(of.arm, watch), *flags(noise)])),
+            quality=readings.quality(of.arm, watch, noise),
             metrics=metrics, missing=missing, curves=readings.curves(history, watch),
             samples=readings.samples(watch, of.arm.precision),
             weights_sha256=history.weights_sha256() if status == OK else None,

@@ -13,6 +13,7 @@ from nnbench import devices
 from nnbench.config import Arm
 from nnbench.distributed import launcher
 from nnbench.frameworks import FrameworkTraining
+from nnbench.meters.noise import Noise, flags
 from nnbench.meters.timing import Stopwatch, step_quantiles
 from nnbench.records import OK, SAMPLES_MOST
 from nnbench.stats import drifts, evenly
@@ -119,16 +120,30 @@ def data_json(training: Training | FrameworkTraining) -> dict[str, Any]:
     }
 
 
-def quality(arm: Arm, watch: Stopwatch) -> tuple[str, ...]:
+def workers(arm: Arm) -> int:
+    """Processes that load the batches of each rank."""
+    return int(arm.loader_args.get("num_workers", 0))
+
+
+def crowded(arm: Arm) -> bool:
+    """Whether *arm* keeps more threads and processes busy than it may use cores."""
+    return arm.ranks * (arm.threads + workers(arm)) > devices.usable_cores()
+
+
+def quality(arm: Arm, watch: Stopwatch, noise: Noise) -> tuple[str, ...]:
     """Flags that say why the times of this record may not be believed."""
     found = launcher()
-    return tuple(
+    own = tuple(
         flag
         for flag, raised in (
             ("CLOCK", watch.clock_went_back()),
-            ("OVERSUBSCRIBED", arm.ranks > 1 and arm.ranks * arm.threads > devices.usable_cores()),
+            ("OVERSUBSCRIBED", (arm.ranks > 1 or workers(arm) > 0) and crowded(arm)),
             ("DRIFT", drifts(watch.step_ns)),
             ("INVALID", found.get("restarts", 0) > 0),
         )
         if raised
     )
+    disturbed = flags(noise)
+    if workers(arm) and crowded(arm):  # that it waited for cores says nothing where its own workers fill them
+        disturbed = tuple(flag for flag in disturbed if flag not in ("NOISY", "INVALID"))
+    return tuple(dict.fromkeys([*own, *disturbed]))

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from nnbench import devices
 from nnbench.config import Arm, ConfigError, plain
 from nnbench.data import Split
 from nnbench.training.batches import Samples
+from nnbench.training.transforms import Transform, transform_of
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -21,14 +23,17 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class ImageDataset(Dataset[Batch]):
     """One image at a time: pixels as numbers, (C, H, W), and the label, a scalar."""
 
-    def __init__(self, split: Split, samples: Samples) -> None:
-        self._split, self._samples = split, samples
+    def __init__(self, split: Split, samples: Samples, transform: Transform | None = None) -> None:
+        self._split, self._samples, self._transform = split, samples, transform
 
     def __len__(self) -> int:
         return len(self._split)
 
     def __getitem__(self, index: int) -> Batch:
-        return self._samples.decode(self._split.images[index]), self._split.labels[index]
+        image = self._split.images[index]
+        if self._transform is not None:
+            image = self._transform(image)
+        return self._samples.decode(image), self._split.labels[index]
 
 
 class _GivenOrder(Sampler[int]):
@@ -45,20 +50,34 @@ class _GivenOrder(Sampler[int]):
 
 
 class LoadedSamples(Samples):
-    """A split behind a Dataset and a DataLoader; the images stay on the CPU until their batch is used."""
+    """A split behind a Dataset and a DataLoader; the images stay on the CPU until their batch is used.
+
+    Raises:
+        ConfigError: `loader_args` that no DataLoader takes; beside its own it may hold a ``transform``.
+        DeviceMissing: pinned memory is asked for, and there is no GPU to copy to.
+    """
 
     def __init__(self, split: Split, arm: Arm, device: torch.device, scale: torch.Tensor, batch: int) -> None:
         super().__init__(split, arm, torch.device("cpu"), scale)
         self.labels = split.labels.to(device)
         self._device = device
         self._order = _GivenOrder(len(split))
+        arguments = plain(arm.loader_args)
+        if arguments.get("pin_memory") and not devices.is_asynchronous(device):
+            raise devices.DeviceMissing(
+                "loader_args: pin_memory is for the copy to a GPU, and this arm trains on the CPU"
+            )
+        name = arguments.pop("transform", None)
+        # Not by itself: workers end when their loader is freed; in a ring it would wait for the collector.
+        decoder = Samples(split, arm, torch.device("cpu"), scale)
+        dataset = ImageDataset(split, decoder, None if name is None else transform_of(name))
         try:
             self.loader = DataLoader(
-                ImageDataset(split, self),
+                dataset,
                 batch_size=batch,
                 sampler=self._order,
                 generator=torch.Generator(),  # its draws must not move the numbers that dropout gets
-                **plain(arm.loader_args),
+                **arguments,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"loader_args: {plain(arm.loader_args)}: {error}") from error
