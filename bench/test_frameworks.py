@@ -45,9 +45,9 @@ def learns_as(framework):
     return Claim(
         text=f"{framework} learns what the bare loop does.",
         kind="equivalent",
-        metric="validation_accuracy",
+        metric="validation_loss",  # accuracies are often equal to the last image, which gives no interval
         arms=(f"{framework}, batch 64", "bare, batch 64"),
-        margin=0.01,
+        margin=0.02,
     )
 
 

@@ -233,6 +233,13 @@ def test_the_scenario_has_every_framework_and_the_lectures_loader():
     assert {arm.batch_size for arm in found.arms["full"]} == {16, 64, 1024}
 
 
+def test_every_framework_must_be_shown_to_learn_the_same():
+    of = scenario()
+    equal = {claim.arms for claim in of.claims if claim.kind == "equivalent"}
+    others = {arm.name for arm in of.arms["quick"]} - {"bare, batch 64", "lecture, batch 64"}
+    assert equal == {(name, "bare, batch 64") for name in others}
+
+
 def test_the_arms_of_a_batch_size_differ_in_who_trains_alone():
     for arms in scenario().arms.values():
         for size in {arm.batch_size for arm in arms}:
