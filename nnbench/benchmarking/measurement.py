@@ -108,10 +108,11 @@ class Measurement:
         """The record of a training of which there is nothing to tell but *status* and *reason*."""
         return Record(
             scenario=self.scenario, arm=arm_json(self.arm), seed=seed, block=self.block, status=status,
-            reason=reason, environment=self._environment(), started_at=now(),
+            reason=reason, environment=self.environment(), started_at=now(),
         )  # fmt: skip
 
-    def _environment(self) -> dict[str, Any]:
+    def environment(self) -> dict[str, Any]:
+        """Machine, versions, device and threads; of a device that is not here, the CPU's."""
         try:
             device = devices.choose_device(self.arm.device)
         except ConfigError:
@@ -156,16 +157,14 @@ class Round:
         watch.slowest(of.group.gather((watch.epoch_ns, watch.validation_ns)))
         noise = worst(of.group.gather(self._noise))
         metrics, missing = self._metrics(history, watch)
-        status, reason = history.status, None
-        if history.first_bad_step is not None:
-            reason = f"the loss is not finite from step {history.first_bad_step} on"
+        status, reason = history.status, readings.why_diverged(history)
         return Record(
             scenario=of.scenario, arm=arm_json(of.arm), seed=self.seed, block=of.block, status=status,
             reason=reason, quality=tuple(dict.fromkeys([*readings.quality(of.arm, watch), *flags(noise)])),
             metrics=metrics, missing=missing, curves=readings.curves(history, watch),
             samples=readings.samples(watch, of.arm.precision),
             weights_sha256=history.weights_sha256() if status == OK else None,
-            data=readings.data_json(self._training), environment=of._environment(), evidence=noise.to_json(),
+            data=readings.data_json(self._training), environment=of.environment(), evidence=noise.to_json(),
             started_at=self._started_at,
         )  # fmt: skip
 

@@ -28,6 +28,12 @@ def learned(history: History) -> dict[str, float | None]:
     return {name: history.curves[name][-1] if done and history.curves.get(name) else None for name in LEARNED}
 
 
+def why_diverged(history: History) -> str | None:
+    """The reason of a training that diverged; None of one that did not."""
+    step = history.first_bad_step
+    return None if step is None else f"the loss is not finite from step {step} on"
+
+
 def times(history: History, watch: Stopwatch) -> dict[str, float | None]:
     """Seconds of the train and validation loops, and of a step; None where they cannot be believed."""
     if history.status != OK or watch.clock_went_back() or not watch.epoch_ns:
@@ -63,14 +69,19 @@ def curves(history: History, watch: Stopwatch) -> dict[str, list[float | None]]:
 
 def samples(watch: Stopwatch, precision: str) -> dict[str, dict[str, Any]]:
     losses = torch.cat(watch.losses) if watch.losses else torch.empty(0)
-    picked = [losses[i] for i in evenly(len(losses), SAMPLES_MOST)]
     return {
         "step_s": {
             "count": len(watch.step_ns),
             "values": [watch.step_ns[i] / 1e9 for i in evenly(len(watch.step_ns), SAMPLES_MOST)],
         },
-        "step_loss": {"count": len(losses), "values": [_shortest(loss, precision) for loss in picked]},
+        "step_loss": loss_sample(losses, precision),
     }
+
+
+def loss_sample(losses: torch.Tensor, precision: str) -> dict[str, Any]:
+    """At most 512 of the *losses* of all steps, (S,), evenly taken, and their count."""
+    picked = [losses[i] for i in evenly(len(losses), SAMPLES_MOST)]
+    return {"count": len(losses), "values": [_shortest(loss, precision) for loss in picked]}
 
 
 def _shortest(value: torch.Tensor, precision: str) -> float | None:
@@ -81,6 +92,7 @@ def _shortest(value: torch.Tensor, precision: str) -> float | None:
 
 
 def data_json(training: Training) -> dict[str, Any]:
+    """Name, content and sizes of the data set of *training*."""
     return {
         "name": training.dataset.name,
         "sha256": training.dataset.sha256,

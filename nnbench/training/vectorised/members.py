@@ -80,7 +80,6 @@ class VectorisedTraining:
         one_pass = arm.replace(optimizer_args={**arm.optimizer_args, **fused})
         self._optimizer = make_optimizer(one_pass, self._model.parameters.values())
         self._schedule = Schedule(arm, self._optimizer, first.planned_steps)
-        self._ones_M = torch.ones(len(self.seeds), dtype=first.train.dtype, device=first.device)
 
     def run(self) -> list[History]:
         """Train all members; a history each, in the order of the seeds."""
@@ -137,7 +136,7 @@ class VectorisedTraining:
         outputs_MBK = self._model(x_MBCHW)
         losses_M = self._losses(outputs_MBK, y_MB)
         self._optimizer.zero_grad()
-        losses_M.backward(self._ones_M)  # each member its own gradients: none sees another's weights
+        losses_M.sum().backward()  # each member its own gradients: none sees another's weights
         self._optimizer.step()
         if self._schedule.moves_by_step:
             self._schedule.after_step()
