@@ -185,7 +185,7 @@ WRONG_TYPES = {
     "weights_sha256": [7, []],
     "data": [None, [], {"name": 7}, {"validation": "many"}],
     "environment": [None, [], {"cores": "two"}, {"load_1min": "high"}],
-    "evidence": [None, [], 7],
+    "evidence": [None, [], 7, {"vectorised": "6"}, {"together_s": [1]}],
     "started_at": [None, 7, []],
     "schema_version": [None, "2", 2.0, True, [], {}, 0, -1],
 }  # fmt: skip

@@ -29,6 +29,17 @@ print(isinstance(sys.modules["torch._dynamo"], _StandIn), "sympy" in sys.modules
     assert run(code) == ["True", "False"]
 
 
+def test_so_do_seeds_that_train_as_one_model():
+    """`backward` with a gradient of one's own would import sympy: two seconds, and within the first run."""
+    code = """
+from nnbench.training.vectorised import VectorisedTraining
+for model in ("logistic", "perceptron", "mlp"):
+    VectorisedTraining(Arm(data="xor", model=model, optimizer="adam", batch_size=2, epochs=2), range(3)).run()
+print(isinstance(sys.modules["torch._dynamo"], _StandIn), "sympy" in sys.modules)
+"""
+    assert run(code) == ["True", "False"]
+
+
 def test_the_same_weights_are_learned_with_and_without_it():
     code = """
 arm = Arm(data="xor", model="mlp", optimizer="adam", batch_size=2, epochs=3)

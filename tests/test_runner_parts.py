@@ -1,5 +1,6 @@
 """What the loop of a run is made of: its lock, its request, its journal, its account, its processes."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -146,6 +147,13 @@ def test_the_account_adds_up_and_leaves_pauses_out(tmp_path, monkeypatch):
     assert (found.blocks, found.wall_s, found.training_s, found.starts_s) == (1, 21, 14, 5)
     assert found.rest_s == 2
     assert "1 block in 21 s" in found.lines()[0]
+
+
+def test_the_account_counts_seeds_that_trained_as_one_model_once(tmp_path, monkeypatch):
+    entries = notes(tmp_path, monkeypatch, (0, "block"), (4, "ready"), (4, "arm", 0), (14, "record", 0),
+                    (14, "record", 1), (15, "end"))  # fmt: skip
+    seeds = [dataclasses.replace(trained(0), metrics={}, evidence={"vectorised": 2, "together_s": 9})] * 2
+    assert account(entries, seeds).training_s == 9
 
 
 def test_the_account_counts_a_process_that_was_cut_off_as_far_as_it_went(tmp_path, monkeypatch):

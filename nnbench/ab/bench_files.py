@@ -111,7 +111,8 @@ class BenchFiles:
             side.python, "-P", "-m", "pytest", *(str(inside(side, path)) for path in self._of.paths),
             "-q", "-p", "no:cacheprovider", f"--nnbench-out={out}", f"--nnbench-profile={self._of.profile}",
             f"--nnbench-seeds={self._of.seeds}", f"--nnbench-first-seed={number * self._of.seeds}",
-            f"--nnbench-memory={memory}", *self._of.options, *changes,
+            f"--nnbench-memory={memory}", "--nnbench-vectorise=off",  # it is times that are compared
+            *self._of.options, *changes,
         ]  # fmt: skip
 
 

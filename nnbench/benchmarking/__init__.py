@@ -6,11 +6,15 @@ from pathlib import Path
 
 from nnbench.benchmarking.measurement import Measurement, Round, arm_json
 from nnbench.benchmarking.probes import probe_failure, probe_record, run_probe
+from nnbench.benchmarking.together import Together, measure_together, pays, why_alone
 from nnbench.config import Arm, Probe
 from nnbench.meters.memory import MemoryServer
 from nnbench.records import Record
 
-__all__ = ["Measurement", "Round", "arm_json", "measure", "probe_failure", "probe_record", "run_probe"]
+__all__ = [
+    "Measurement", "Round", "Together", "arm_json", "measure", "measure_together", "pays",
+    "probe_failure", "probe_record", "run_probe", "why_alone",
+]  # fmt: skip
 
 
 def measure(

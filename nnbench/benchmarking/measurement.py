@@ -110,10 +110,11 @@ class Measurement:
         """The record of a training of which there is nothing to tell but *status* and *reason*."""
         return Record(
             scenario=self.scenario, arm=arm_json(self.arm), seed=seed, block=self.block, status=status,
-            reason=reason, environment=self._environment(), started_at=now(),
+            reason=reason, environment=self.environment(), started_at=now(),
         )  # fmt: skip
 
-    def _environment(self) -> dict[str, Any]:
+    def environment(self) -> dict[str, Any]:
+        """Machine, versions, device and threads; of a device that is not here, the CPU's."""
         try:
             device = devices.choose_device(self.arm.device)
         except ConfigError:
@@ -166,7 +167,7 @@ class Round:
             metrics=metrics, missing=missing, curves=readings.curves(history, watch),
             samples=readings.samples(watch, of.arm.precision),
             weights_sha256=history.weights_sha256() if status == OK else None,
-            data=readings.data_json(self._training), environment=of._environment(),
+            data=readings.data_json(self._training), environment=of.environment(),
             evidence={**noise.to_json(), **readings.framework_json(self._training)},
             started_at=self._started_at,
         )  # fmt: skip

@@ -88,14 +88,19 @@ def curves(history: History, watch: Stopwatch) -> dict[str, list[float | None]]:
 
 def samples(watch: Stopwatch, precision: str) -> dict[str, dict[str, Any]]:
     losses = torch.cat(watch.losses) if watch.losses else torch.empty(0)
-    picked = [losses[i] for i in evenly(len(losses), SAMPLES_MOST)]
     return {
         "step_s": {
             "count": len(watch.step_ns),
             "values": [watch.step_ns[i] / 1e9 for i in evenly(len(watch.step_ns), SAMPLES_MOST)],
         },
-        "step_loss": {"count": len(losses), "values": [_shortest(loss, precision) for loss in picked]},
+        "step_loss": loss_sample(losses, precision),
     }
+
+
+def loss_sample(losses: torch.Tensor, precision: str) -> dict[str, Any]:
+    """At most 512 of the *losses* of all steps, (S,), evenly taken, and their count."""
+    picked = [losses[i] for i in evenly(len(losses), SAMPLES_MOST)]
+    return {"count": len(losses), "values": [_shortest(loss, precision) for loss in picked]}
 
 
 def _shortest(value: torch.Tensor, precision: str) -> float | None:
@@ -111,6 +116,7 @@ def framework_json(training: Training | FrameworkTraining) -> dict[str, str]:
 
 
 def data_json(training: Training | FrameworkTraining) -> dict[str, Any]:
+    """Name, content and sizes of the data set of *training*."""
     return {
         "name": training.dataset.name,
         "sha256": training.dataset.sha256,

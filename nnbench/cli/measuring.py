@@ -39,6 +39,9 @@ def add_run(commands: Any) -> None:
     parser.add_argument("--threads", type=threads_or_auto, metavar="N",
                         help="intra-op threads, or 'auto': each arm's fastest, tried once")  # fmt: skip
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--vectorise", choices=("auto", "on", "off"),
+                        help="train the seeds of an arm as one model where no claim needs their times: "
+                        "where it pays (auto, default), wherever it is exact, or nowhere")  # fmt: skip
     add_data_dir(parser)
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")
 
@@ -76,7 +79,7 @@ def _request(arguments: argparse.Namespace) -> Request:
 
     load_scenarios(arguments.paths)  # a mistake in a bench file is told before a process starts
     options = [f"--nnbench-profile={arguments.profile}"]
-    for name in ("seeds", "threads", "device", "data_dir"):
+    for name in ("seeds", "threads", "device", "vectorise", "data_dir"):
         value = getattr(arguments, name)
         options += [] if value is None else [f"--nnbench-{name.replace('_', '-')}={value}"]
     options += ["-k", arguments.k] if arguments.k else []

@@ -17,6 +17,7 @@ from nnbench.config import OWN_LOOP, Arm, ConfigError, install_line
 from nnbench.distributed import ALONE, Group
 from nnbench.frameworks.job import Done, Epochs, Job
 from nnbench.training import History, Listener, Training, evaluate
+from nnbench.training.loop import order_seed
 
 WARMUP_STEPS = 10
 # framework -> its module here, the package that it needs, and the name under which that is installed
@@ -73,7 +74,7 @@ class FrameworkTraining:
         self.job = Job(
             images=own.train.decode(own.train.images).flatten(1), labels=own.train.labels, model=own.model,
             lr=float(arm.lr), batch_size=own.batch, epochs=arm.epochs, threads=arm.threads,
-            seed=own.order_seed,
+            seed=order_seed(seed),
         )  # fmt: skip
 
     @property

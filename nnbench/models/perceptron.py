@@ -19,9 +19,15 @@ from torch import nn
 class _Step(torch.autograd.Function):
     """1 where z >= 0, else 0; backward it lets the gradient through unchanged."""
 
+    generate_vmap_rule = True  # many perceptrons may train as one model
+
     @staticmethod
-    def forward(ctx: Any, z: torch.Tensor) -> torch.Tensor:
+    def forward(z: torch.Tensor) -> torch.Tensor:
         return (z >= 0).to(z.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: torch.Tensor) -> None:
+        pass
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:

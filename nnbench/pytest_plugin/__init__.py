@@ -5,7 +5,8 @@ test asks for the fixture ``arm``.
 
 * ``arm``: one arm of the chosen profile; the test ``test_<scenario>`` gets those of that scenario.
 * ``train_benchmark(arm)``: a training per seed on ``benchmark.pedantic``. pytest-benchmark's own columns
-  are the wall time of one whole training with its validation loops; nnbench's records divide it.
+  are the wall time of one whole training with its validation loops; nnbench's records divide it. Where no
+  claim needs the times, and it pays, all seeds train as one model, in one round.
 * ``probe_benchmark(arm)``: the same for a probe.
 
 Scenarios with arms of several ranks are measured by one launch of torchrun, see `launched`; under torchrun
@@ -160,7 +161,11 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
             arm, scenario=scenario.name, block=session.block, data_folder=session.data_folder,
             memory=session.memory(),
         )  # fmt: skip
-        records = Rounds(session, measurement).run(benchmark, session.due(scenario, arm))
+        rounds, seeds = Rounds(session, measurement), session.due(scenario, arm)
+        if (together := rounds.together(scenario, seeds)) is not None:
+            records = rounds.run_together(benchmark, together, seeds)
+        else:
+            records = rounds.run(benchmark, seeds)
         describe(benchmark, records)
         fail_if_lost(records, expected=arm.name in scenario.may_diverge)
         return records

@@ -21,6 +21,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "the first of them; the others follow it (default: 0)",
     },
     "memory": {"choices": ("on", "off"), "help": "count memory and operations of each arm (default: on)"},
+    "vectorise": {
+        "choices": ("auto", "on", "off"),
+        "help": "train the seeds of an arm as one model, without times, where no claim needs them: where it "
+        "pays and no time is drawn (auto, default), wherever it is exact, or nowhere",
+    },
     "device": {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (default: what the arm says)"},
     "threads": {
         "type": threads_or_auto,

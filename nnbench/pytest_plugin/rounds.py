@@ -1,8 +1,9 @@
-"""One arm in pytest: its seeds as rounds of pytest-benchmark, its records, its failure."""
+"""One arm in pytest: its seeds as rounds of pytest-benchmark, or as one; its records, its failure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from nnbench.config import NnbenchError
 
 if TYPE_CHECKING:
-    from nnbench.benchmarking import Measurement, Round
+    from nnbench.benchmarking import Measurement, Round, Together
+    from nnbench.claims import Scenario
     from nnbench.pytest_plugin.session import Session
     from nnbench.records import Record
 
@@ -21,7 +23,49 @@ class Rounds:
     def __init__(self, session: Session, measurement: Measurement) -> None:
         self._session, self._measurement = session, measurement
         self._open: Round | None = None
+        self._note: dict[str, Any] = {}
         self.records: list[Record] = []
+
+    def together(self, scenario: Scenario, seeds: Sequence[int]) -> Together | None:
+        """The arm under all *seeds* as one model, where that was asked for or pays; else None.
+
+        An arm of which some seeds have left a record already may have died so: the others then go alone.
+        """
+        from nnbench.benchmarking import Together, pays, why_alone
+        from nnbench.training.vectorised import NotVectorisable
+
+        session, of = self._session, self._measurement
+        way, every = session.vectorise, session.seeds_of(scenario, of.arm)
+        if len(seeds) < 2 or tuple(seeds) != every or why_alone(scenario, of.arm, way):
+            return None
+        if way == "auto" and not pays(of.arm, len(seeds), of.data_folder):
+            return None
+        try:
+            return Together(of, seeds)
+        except NotVectorisable as error:
+            self._note = {"alone": str(error)}
+        except Exception:  # each seed alone will tell
+            pass
+        return None
+
+    def run_together(self, benchmark: Any, together: Together, seeds: Sequence[int]) -> list[Record]:
+        """All *seeds* as one round. Where it fails each goes alone: only that tells what is wrong with it."""
+        self._session.begins(str(self._measurement.scenario), self._measurement.arm, seeds[0])
+        try:
+            benchmark.pedantic(together.run, rounds=1, iterations=1)
+            records = together.records()
+        except KeyboardInterrupt as error:
+            self._keep(self._measurement.failure(seeds[0], error))
+            benchmark.has_error = True
+            raise
+        except (Exception, SystemExit) as error:
+            benchmark.has_error = True
+            self._note = {"alone": f"together they failed: {type(error).__name__}: {error}"[:500]}
+            self._rest(seeds)
+        else:
+            for record in records:
+                self._keep(record)
+        return self.records
 
     def run(self, benchmark: Any, seeds: Sequence[int]) -> list[Record]:
         waiting = iter(seeds)
@@ -65,7 +109,8 @@ class Rounds:
             self._open = None
 
     def _keep(self, record: Record) -> None:
-        self.records.append(self._session.keep(record))
+        told = replace(record, evidence={**record.evidence, **self._note})
+        self.records.append(self._session.keep(told))
 
 
 def interrupted(benchmark: Any, error: KeyboardInterrupt) -> None:
@@ -85,6 +130,8 @@ def describe(benchmark: Any, records: list[Record]) -> None:
         scenario=last.scenario, arm=last.arm["name"], arm_id=last.arm["id"],
         seeds=[record.seed for record in records], status=[record.status for record in records],
     )  # fmt: skip
+    if vectorised := last.evidence.get("vectorised"):
+        benchmark.extra_info["vectorised"] = vectorised  # pytest-benchmark's one round is all seeds'
     for name in ("validation_accuracy", "train_s", "peak_bytes", "parameters"):
         values = [record.metrics[name] for record in records if record.metrics.get(name) is not None]
         if values:

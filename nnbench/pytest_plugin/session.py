@@ -36,6 +36,7 @@ class Session:
         self.profile: str = option(config, "profile") or PROFILE_DEFAULT
         self.seeds: int | None = option(config, "seeds")
         self.first_seed: int = option(config, "first-seed") or 0
+        self.vectorise: str = option(config, "vectorise") or "auto"
         self._counts_memory = option(config, "memory") != "off"
         out, data_folder = option(config, "out"), option(config, "data-dir")
         self.rank = rank_under_torchrun()
@@ -182,16 +183,21 @@ class Session:
             threads=self._threads,
         )  # fmt: skip
 
-    def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
-        """The seeds under which *arm* runs in this block, without those that have left a record already."""
+    def seeds_of(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
+        """The seeds under which *arm* runs in this block."""
         from nnbench.claims import SEEDS
-        from nnbench.records import record_id
         from nnbench.work import seeds_in
 
-        seeds = seeds_in(
+        return seeds_in(
             scenario.repeat, arm.kind, block=self.block, blocks=self.blocks,
             seeds=self.seeds or SEEDS[self.profile], first=self.first_seed,
         )  # fmt: skip
+
+    def due(self, scenario: Scenario, arm: Arm | Probe) -> tuple[int, ...]:
+        """Those of `seeds_of` that have left no record yet."""
+        from nnbench.records import record_id
+
+        seeds = self.seeds_of(scenario, arm)
         what = {"name": arm.name, "id": arm.id}
         return tuple(s for s in seeds if record_id(scenario.name, what, s, self.block) not in self._done)
 

@@ -79,7 +79,8 @@ class Record:
         weights_sha256: of the trained weights, None for a probe or a failure.
         data: name, SHA-256 and split sizes of the data set.
         environment: machine, versions, device, threads; no host or user name.
-        evidence: how much something else disturbed the times, and the arm's place in its block.
+        evidence: how much something else disturbed the times, and the arm's place in its block. Where
+            `vectorised` seeds trained as one model, their number and the seconds that they took together.
         started_at: ISO 8601, UTC.
 
     Raises:

@@ -72,6 +72,7 @@ _MACHINE = _with(
     load_1min=_or_none(_number), launcher=_text, world_size=_or_none(_whole),
 )  # fmt: skip
 _DATA = _with(name=_text, sha256=_text, train=_or_none(_whole), validation=_or_none(_whole))
+_EVIDENCE = _with(vectorised=_whole, together_s=_number)
 _NUMBERS = "lists of numbers by name"
 SHAPE: Mapping[str, tuple[str, Check]] = {
     "scenario": ("text or nothing", _or_none(_text)),
@@ -88,7 +89,7 @@ SHAPE: Mapping[str, tuple[str, Check]] = {
     "weights_sha256": ("text or nothing", _or_none(_text)),
     "data": ("a data set's name and sizes", _DATA),
     "environment": ("facts by name", _MACHINE),
-    "evidence": ("facts by name", _mapping()),
+    "evidence": ("facts by name", _EVIDENCE),
     "started_at": ("text", _text),
 }
 

@@ -95,14 +95,19 @@ class Account:
         ]
 
 
+def _spent_s(record: Record) -> float:
+    """Seconds of its train and validation loops; of seeds that trained as one model, its share of them."""
+    own = sum(float(record.metrics.get(name) or 0) for name in ("train_s", "validation_s"))
+    together_s, seeds = (record.evidence.get(name, 0) for name in ("together_s", "vectorised"))
+    return own + float(together_s) / max(1, int(seeds))
+
+
 def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
     """The account of a run, from all *entries* of its journal."""
     wall_s = sum(
         entry.clock_s - before.clock_s for before, entry in pairwise(entries) if entry.event != "block"
     )
-    spent = [
-        float(record.metrics.get(name) or 0) for record in records for name in ("train_s", "validation_s")
-    ]
+    spent = [_spent_s(record) for record in records]
     starts_s, launches_s = _beside_arms(entries)
     blocks = len({entry.block for entry in entries if entry.event == "block"})
     return Account(

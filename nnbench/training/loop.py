@@ -119,9 +119,7 @@ class Training:
         self.steps_per_epoch = math.ceil(len(self.train) / self.batch)
         planned = arm.epochs * self.steps_per_epoch
         self.planned_steps = planned if arm.max_steps is None else min(planned, arm.max_steps)
-        with devices.seeded(_derive(seed if arm.init_seed is None else arm.init_seed, 1), self.device):
-            model = models.build(arm.model, self.dataset.input_shape, self.dataset.classes, arm.model_args)
-        model = model.to(device=self.device, dtype=self.train.dtype)
+        model = fresh_model(arm, seed, self.dataset, self.device)
         self.model = group.normalized(model, arm.batch_norm)
         self.loss_of: Loss = getattr(model, "loss", F.cross_entropy)
         self.optimizer = make_optimizer(arm, self.model.parameters())
@@ -134,15 +132,16 @@ class Training:
         self.schedule = Schedule(arm, self.optimizer, self.planned_steps)
         self._parallel = group.parallel(self.model)
         self._window = Window(own_batch)
-        self.order_seed = _derive(seed, 2)
-        self._order = Order(arm.sampling, len(self.train), self.order_seed)
+        self._order = order_of(arm, seed, len(self.train))
 
     def run(self, listener: Listener | None = None, *, validate: bool = True) -> History:
         """Train, announcing events to *listener*; without *validate* the validation loop is left out."""
         history = History(self.model)
         listener = listener or Listener()
-        dropout = _derive(self.seed, 3 + self.group.rank)  # ranks see other samples: other units fall silent
-        with devices.seeded(dropout, self.device), devices.settings(self.arm.threads):
+        with (
+            devices.seeded(dropout_seed(self.seed, self.group.rank), self.device),
+            devices.settings(self.arm.threads),
+        ):
             try:
                 for epoch in range(1, self.arm.epochs + 1):
                     self._train_epoch(epoch, history, listener)
@@ -223,6 +222,28 @@ def _derive(seed: int, stream: int) -> int:
     """A seed of its own for each use, so that weights, order and dropout do not share their numbers."""
     digest = hashlib.sha256(f"nnbench {stream} {seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def fresh_model(arm: Arm, seed: int, dataset: Dataset, device: torch.device) -> nn.Module:
+    """The arm's model with the first weights of *seed*, or those of the arm's own, on *device*."""
+    with devices.seeded(_derive(seed if arm.init_seed is None else arm.init_seed, 1), device):
+        model = models.build(arm.model, dataset.input_shape, dataset.classes, arm.model_args)
+    return model.to(device=device, dtype=getattr(torch, arm.precision))
+
+
+def order_of(arm: Arm, seed: int, count: int) -> Order:
+    """The order of *count* training samples under *seed*."""
+    return Order(arm.sampling, count, order_seed(seed))
+
+
+def order_seed(seed: int) -> int:
+    """Of the order of the samples."""
+    return _derive(seed, 2)
+
+
+def dropout_seed(seed: int, rank: int = 0) -> int:
+    """Of the numbers drawn while training; ranks see other samples: other units fall silent."""
+    return _derive(seed, 3 + rank)
 
 
 def fit(arm: Arm, seed: int = 0, data_folder: Path | None = None) -> History:
