@@ -50,7 +50,7 @@ class InstantMemory:
     """Stands in for the server, whose start takes seconds; tests/test_memory.py has the real one."""
 
     def __init__(self, process=None):
-        pass
+        self._process = process
 
     def wait(self):
         pass
@@ -62,7 +62,9 @@ class InstantMemory:
         return Flops(forward=None, backward=None, reason="not counted")
 
     def close(self):
-        pass
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
 
 
 @pytest.fixture
