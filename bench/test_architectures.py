@@ -62,7 +62,7 @@ scenario = Scenario(
         ),
     ),
     repeat="blocks",
-    plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost"),
+    plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost", "roofline"),
     remember="Sharing weights buys accuracy with few parameters, and is paid for in arithmetic.",
 )
 

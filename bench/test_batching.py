@@ -66,7 +66,7 @@ scenario = Scenario(
         ),
     ),
     repeat="blocks",
-    plots=("verdicts", "accuracy_by_budget", "loss_by_step", "by_factor"),
+    plots=("verdicts", "accuracy_by_budget", "loss_by_step", "by_factor", "roofline"),
     factor="batch_size",
     remember="At equal epochs a larger batch means fewer steps: compare on the axis that you pay for.",
 )

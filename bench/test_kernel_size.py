@@ -70,7 +70,7 @@ kernel_size = Scenario(
         ),
     ),
     repeat="blocks",
-    plots=("verdicts", "by_factor", "overview", "accuracy_against_cost"),
+    plots=("verdicts", "by_factor", "overview", "accuracy_against_cost", "roofline"),
     factor="model_args.kernel_size",
     remember="A stack of small kernels has the field of a large one, fewer weights, and more layers to run.",
 )

@@ -53,7 +53,7 @@ scenario = Scenario(
             margin=0.001,  # so near to 100 % a whole point is more than is left to be won
         ),
     ),
-    plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost"),
+    plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost", "roofline"),
     remember="The settings of a slide are part of its result: compare networks at rates of their own.",
 )
 

@@ -14,7 +14,7 @@ from nnbench.stats import mean_interval
 BUSY_LOAD = 0.5
 _QUARTILES_LEAST = 4
 COLUMNS = (
-    "validation_accuracy", "train_s", "samples_per_s", "target_s", "peak_bytes", "parameters",
+    "validation_accuracy", "train_s", "samples_per_s", "target_s", "limit_share", "peak_bytes", "parameters",
     "receptive_field", "macs", "layers",
 )  # fmt: skip
 

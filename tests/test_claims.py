@@ -495,7 +495,7 @@ def test_units_in_names_and_natures_agree():
     assert {name for name in METRICS if name.endswith("_s")} == {
         name
         for name, of in METRICS.items()
-        if of.nature == "timed" and name not in ("mfu", "observing_share")  # shares
+        if of.nature == "timed" and name not in ("mfu", "limit_share", "observing_share")  # shares
     }
     # what tensors hold is arithmetic; what the process needs beside them is measured
     measured = {name for name, of in METRICS.items() if of.nature == "memory"}

@@ -1,4 +1,4 @@
-"""What one arm needs whatever its seed: memory and arithmetic, measured once."""
+"""What one arm needs whatever its seed: memory and arithmetic, and the device's limit; measured once."""
 
 from __future__ import annotations
 
@@ -11,29 +11,39 @@ import torch
 
 from nnbench import devices
 from nnbench.config import OWN_LOOP, Arm
+from nnbench.meters.bandwidth import Bandwidth, bandwidth, rounded
 from nnbench.meters.flops import Flops, mfu
+from nnbench.meters.limits import Limit, moved_bytes, working_set_bytes
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.peaks import MatmulPeak, matmul_peak
 
 NOT_ASKED = "measured once per run, in its first block, unless --nnbench-memory=off"
+# Named in a record only where operations were counted and a throughput is there to hold against them.
+_LIMITS = ("mfu", "peak_flops_per_s", "moved_bytes", "bandwidth_bytes_per_s", "limit_share")
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Memory, operations per sample, and the matrix-product peak that they are held against.
+    """Memory and operations, and the rates of the device that they are held against.
 
     Attributes:
         matmul: of the arm's device, number format and threads; None where operations are not known.
+        moving: the bandwidth for its working set; None where that is not known.
         cuda: whether the figures of CUDA's allocator belong to the record.
     """
 
     peak: Peak
     flops: Flops
     matmul: MatmulPeak | None = None
+    moving: Bandwidth | None = None
     cuda: bool = False
 
-    def figures(self, samples_per_s: float | None) -> tuple[dict[str, Any], dict[str, str]]:
-        """Metrics, and a reason for each that is None; where nothing was asked for, the two main ones."""
+    def figures(self, samples_per_s: float | None, batch: int) -> tuple[dict[str, Any], dict[str, str]]:
+        """Metrics, and a reason for each that is None; where nothing was asked for, the two main ones.
+
+        Args:
+            batch: samples of a step.
+        """
         flops, missing = self.flops.per_sample, dict(self.peak.reasons())
         metrics: dict[str, Any] = {"peak_bytes": self.peak.peak_bytes, "flops_per_sample": flops}
         if self.peak.peak_bytes is not None:
@@ -44,12 +54,34 @@ class Costs:
         if flops is None or samples_per_s is None or self.matmul is None:
             return metrics, missing
         metrics["flops_per_s"] = flops * samples_per_s
-        missing["mfu"] = self.matmul.reason or ""
-        metrics["mfu"] = None
-        if self.matmul.flops_per_s is not None:
-            metrics["mfu"], why = mfu(metrics["flops_per_s"], self.matmul.flops_per_s)
-            missing["mfu"] = why or ""
+        self._hold_against(self.matmul, metrics, missing, batch / samples_per_s)
         return metrics, missing
+
+    def _hold_against(
+        self, matmul: MatmulPeak, metrics: dict[str, Any], missing: dict[str, str], step_s: float
+    ) -> None:
+        """Add the device's rates, and the shares of them that were reached."""
+        metrics.update(dict.fromkeys(_LIMITS))
+        missing.update(dict.fromkeys(("mfu", "peak_flops_per_s", "limit_share"), matmul.reason or ""))
+        metrics["peak_flops_per_s"] = matmul.flops_per_s
+        moved, moving = moved_bytes(self.peak), self.moving
+        metrics["moved_bytes"] = moved
+        metrics["bandwidth_bytes_per_s"] = None if moving is None else moving.bytes_per_s
+        why = missing.get("activation_bytes", "") if moving is None else moving.reason or ""
+        missing.update(moved_bytes=why, bandwidth_bytes_per_s=why)
+        if matmul.flops_per_s is None:
+            return
+        metrics["mfu"], reason = mfu(metrics["flops_per_s"], matmul.flops_per_s)
+        missing["mfu"] = reason or ""
+        if moved is None or moving is None or moving.bytes_per_s is None:
+            missing["limit_share"] = why
+            return
+        limit = Limit(
+            flops=round(metrics["flops_per_s"] * step_s), moved_bytes=moved,
+            flops_per_s=matmul.flops_per_s, bytes_per_s=moving.bytes_per_s,
+        )  # fmt: skip
+        metrics["limit_share"], reason = limit.share(step_s)
+        missing["limit_share"] = reason or ""
 
 
 NO_COSTS = Costs(
@@ -58,7 +90,7 @@ NO_COSTS = Costs(
 
 
 def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer) -> Costs:
-    """Memory pass, count of operations, and the peak of matrix products (1 s, once per process)."""
+    """Memory pass, count of operations, and the device's rates (1 s, once per process)."""
     if arm.ranks > 1 or arm.framework != OWN_LOOP:
         why = (
             "measured for one process, not for ranks" if arm.ranks > 1 else "measured for nnbench's own loop"
@@ -68,11 +100,19 @@ def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer
     cuda = devices.is_asynchronous(device)
     peak = cuda_peak(arm, seed, data_folder) if cuda else memory.measure(arm, seed, data_folder)
     flops = memory.flops(arm, data_folder)
-    matmul = None if flops.per_sample is None else _matmul(device, arm.precision, arm.threads)
-    return Costs(peak, flops, matmul, cuda)
+    if flops.per_sample is None:
+        return Costs(peak, flops, cuda=cuda)
+    matmul = _matmul(device, arm.precision, arm.threads)
+    size = working_set_bytes(peak)
+    moving = None if size is None else _bandwidth(device, rounded(size), arm.threads)
+    return Costs(peak, flops, matmul, moving, cuda)
 
 
 @functools.cache
 def _matmul(device: torch.device, precision: str, threads: int) -> MatmulPeak:
-    with devices.settings(threads):
-        return matmul_peak(device, getattr(torch, precision), threads)
+    return matmul_peak(device, getattr(torch, precision), threads)
+
+
+@functools.cache
+def _bandwidth(device: torch.device, set_bytes: int, threads: int) -> Bandwidth:
+    return bandwidth(device, set_bytes, threads)

@@ -183,7 +183,7 @@ class Round:
             **readings.learned(history),
             **readings.times(history, watch),
         }
-        costs, missing = (of.costs or NO_COSTS).figures(metrics["samples_per_s"])
+        costs, missing = (of.costs or NO_COSTS).figures(metrics["samples_per_s"], self._training.batch)
         metrics.update(costs)
         if of.phases is not None:
             metrics.update({f"{name}_s": value for name, value in of.phases.seconds.items()})

@@ -70,6 +70,7 @@ class FrameworkTraining:
         own = Training(arm.replace(framework=OWN_LOOP, name=arm.name), seed, data_folder)
         self.dataset, self.train, self._scored = own.dataset, own.train, own.scored
         self.scored_samples, self.planned_steps = own.scored_samples, own.planned_steps
+        self.batch = own.batch
         self._own = own
         self.job = Job(
             images=own.train.decode(own.train.images).flatten(1), labels=own.train.labels, model=own.model,

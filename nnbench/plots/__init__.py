@@ -19,6 +19,7 @@ from nnbench.plots.arms import accuracy_against_cost, overview
 from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
 from nnbench.plots.factors import by_factor
 from nnbench.plots.frameworks import framework_tax
+from nnbench.plots.limits import roofline
 from nnbench.plots.scaling import scaling
 from nnbench.plots.style import Drawing, Subject, styled, subject_of
 from nnbench.plots.verdicts import verdicts
@@ -56,6 +57,7 @@ PLOTS: dict[str, Plot] = {
         accuracy_against_cost,
         scaling,
         framework_tax,
+        roofline,
         verdicts,
     )
 }
