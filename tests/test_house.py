@@ -25,7 +25,7 @@ LAYERS: dict[str, float] = {
     "training": 4, "analysis": 4, "frameworks": 4.5,
     "meters": 5,
     "benchmarking": 6,
-    "tuning": 7, "thread_tuning": 7,
+    "tuning": 7, "thread_tuning": 7, "forecast": 7,
     "selftest": 7.8,
     "ab": 8.5, "doctor": 8, "pytest_plugin": 8, "runner": 8, "scaling": 7.5,
     "results": 9, "tabular": 9, "plots": 10, "report": 11,

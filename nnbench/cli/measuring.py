@@ -42,6 +42,8 @@ def add_run(commands: Any) -> None:
     parser.add_argument("--vectorise", choices=("auto", "on", "off"),
                         help="train the seeds of an arm as one model where no claim needs their times: "
                         "where it pays (auto, default), wherever it is exact, or nowhere")  # fmt: skip
+    parser.add_argument("--forecast", action="store_true",
+                        help="measure nothing: tell how long it would take, from a trial of each arm")  # fmt: skip
     add_data_dir(parser)
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")
 
@@ -49,6 +51,8 @@ def add_run(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from nnbench.runner import Run, RunLock, read_request
 
+    if arguments.forecast:
+        return _foretell(arguments)
     if (arguments.out is None) == (arguments.resume is None):
         raise ConfigError("-o: name the folder of a new run, or an old one's with --resume; not both")
     folder = arguments.out or arguments.resume
@@ -71,6 +75,32 @@ def _run(arguments: argparse.Namespace) -> int:
     for name in outcome.put_aside:
         print(f"nnbench: {name} was damaged: put aside as .rejected, and its arm run again", file=sys.stderr)
     return _conclude(folder, outcome.stopped)
+
+
+def _foretell(arguments: argparse.Namespace) -> int:
+    """Print how long the run would take, by scenario."""
+    from nnbench.runner import forecast
+
+    found = forecast(_request(arguments))
+    for name, seconds in found.scenarios.items():
+        print(f"  {name:24s} {_duration(seconds):>10s}")
+    blocks = f"{found.blocks} block{'s' if found.blocks > 1 else ''}"
+    print(f"  {'process starts':24s} {_duration(found.starts_s):>10s}")
+    print(f"{blocks}, about {_duration(found.total_s)}")
+    for reason in dict.fromkeys(found.unknown.values()):
+        arms = [arm for arm, why in found.unknown.items() if why == reason]
+        print(f"not counted: {'; '.join(arms)}: {reason}")
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    """'48 s', '4 min 10 s', '3 h 20 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _request(arguments: argparse.Namespace) -> Request:

@@ -83,9 +83,9 @@ class FrameworkTraining:
         """The framework and its version, as '<name> <version>'."""
         return f"{self.arm.framework} {importlib.metadata.version(_HOMES[self.arm.framework][2])}"
 
-    def warm_up(self) -> int:
-        """The same on a throw-away copy, for ten steps; their number. Imports and first calls happen here."""
-        few = slice(0, WARMUP_STEPS * self.job.batch_size)
+    def warm_up(self, steps: int = WARMUP_STEPS) -> int:
+        """The same on a throw-away copy, for a few *steps*; how many. Imports and first calls happen here."""
+        few = slice(0, steps * self.job.batch_size)
         job = replace(
             self.job, images=self.job.images[few], labels=self.job.labels[few], epochs=1,
             model=copy.deepcopy(self.job.model),

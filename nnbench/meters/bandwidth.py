@@ -1,7 +1,7 @@
 """How fast this device reads and writes numbers, for a working set of a given size, in bytes per second.
 
 A set that fits into a cache moves several times as fast as one that does not, so the size matters as much
-as the device. Each pass changes the sign of every number of one tensor: all its bytes are read, and all written::
+as the device. Each pass changes the sign of every number of one tensor: all bytes are read, and written::
 
     warm up | wait | passes | wait | passes | wait | …
                    |<- timed ->|   |<- timed ->|

@@ -5,8 +5,9 @@ A step must do its floating-point operations, and it must move its weights, opti
     step_s >= max(operations / matrix-product peak, bytes / bandwidth)
 
 Whatever runs the step, eager or compiled, it cannot be faster than that: both rates are the best that the
-device reached just now (`nnbench.meters.peaks`, `nnbench.meters.bandwidth`), and of the bytes only those count
-that no order of work can save. Calls, waiting and copies come on top, and are what a share below 1 tells of.
+device reached just now (`nnbench.meters.peaks`, `nnbench.meters.bandwidth`), and of the bytes only those are
+counted that no order of work can save. Calls, waiting and copies come on top, and are what a share below 1
+tells of.
 
 Source: Williams, Waterman and Patterson 2009, "Roofline: an insightful visual performance model".
 """

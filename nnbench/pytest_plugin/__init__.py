@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnbench.config import Arm, NnbenchError, Probe
+from nnbench.pytest_plugin.forecasting import write_forecast
 from nnbench.pytest_plugin.launched import NOT_UNDER_TORCHRUN, needs_launch, silence
-from nnbench.pytest_plugin.options import OPTIONS
-from nnbench.pytest_plugin.rounds import Rounds, describe, fail_if_lost
+from nnbench.pytest_plugin.options import OPTIONS, option
+from nnbench.pytest_plugin.rounds import PROBE_ROUNDS, Rounds, describe, fail_if_lost
 from nnbench.pytest_plugin.session import SESSION, Session, own_scenario
 
 if TYPE_CHECKING:
     from nnbench.claims import Scenario
     from nnbench.records import Record
-
-PROBE_ROUNDS = 5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,6 +125,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         own.memory()
     own.make_json_folder()
     own.ready(trains=bool(here))
+    if forecast_file := option(session.config, "forecast"):
+        write_forecast(own, Path(forecast_file))
+        session.items.clear()
 
 
 def _fixtures(item: pytest.Item) -> tuple[str, ...]:

@@ -37,6 +37,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "folder with data sets; looked at before NNBENCH_DATA, the user's cache, /usr/share/datasets",
     },
     "out": {"metavar": "DIR", "help": "write run.json and durable records there; must hold no run yet"},
+    "forecast": {
+        "metavar": "FILE",
+        "help": "measure nothing: try each arm for some tens of milliseconds, and write there how long each "
+        "would take: what `nnbench run --forecast` asks for",
+    },
     "block": {
         "type": int,
         "metavar": "I",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from nnbench.records import Record
 
 
+PROBE_ROUNDS = 5  # beside one to warm up
+
+
 class Rounds:
     """Seeds as rounds of pytest-benchmark; records are made between them, outside the timed call."""
 

@@ -2,12 +2,14 @@
 
 from nnbench.runner.account import Account, account
 from nnbench.runner.blocks import BlockError, Outcome, Progress, Run
+from nnbench.runner.forecasting import Forecast, forecast
 from nnbench.runner.lock import RunLock
 from nnbench.runner.request import Request, clear, read_request
 
 __all__ = [
     "Account",
     "BlockError",
+    "Forecast",
     "Outcome",
     "Progress",
     "Request",
@@ -15,5 +17,6 @@ __all__ = [
     "RunLock",
     "account",
     "clear",
+    "forecast",
     "read_request",
 ]

@@ -30,12 +30,12 @@ def remaining_s(work: Sequence[Work], entries: Sequence[Entry]) -> float | None:
     by_arm = {key: statistics.median(times) for key, times in took.items()}
     mean = statistics.fmean(by_arm.values())
     left = [each for each in work if each.id not in done]
-    starts = _starts(entries)
+    starts = start_seconds(entries)
     start_s = statistics.median(starts) * max(0, len({each.block for each in left}) - 1) if starts else 0.0
     return start_s + sum(by_arm.get((each.scenario, str(each.arm["name"])), mean) for each in left)
 
 
-def _starts(entries: Sequence[Entry]) -> list[float]:
+def start_seconds(entries: Sequence[Entry]) -> list[float]:
     """Seconds from each process's start to its being ready."""
     found, start = [], None
     for entry in entries:
