@@ -75,6 +75,7 @@ METRICS: Mapping[str, Metric] = {
                nature="timed"),
         Metric(name="limit_share", label="of the device's limit", unit="%", scale=100, better="higher",
                nature="timed"),
+        Metric(name="seed_s", label="time per seed", unit="ms", scale=1e3, better="lower", nature="timed"),
         Metric(name="probe_s", label="probe time", unit="ms", scale=1e3, better="lower", nature="timed"),
         Metric(name="peak_bytes", label="peak memory", unit="MiB", scale=2**-20, better="lower",
                nature="memory"),

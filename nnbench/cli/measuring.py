@@ -42,8 +42,10 @@ def add_run(commands: Any) -> None:
     parser.add_argument("--vectorise", choices=("auto", "on", "off"),
                         help="train the seeds of an arm as one model where no claim needs their times: "
                         "where it pays (auto, default), wherever it is exact, or nowhere")  # fmt: skip
-    parser.add_argument("--forecast", action="store_true",
-                        help="measure nothing: tell how long it would take, from a trial of each arm")  # fmt: skip
+    parser.add_argument(
+        "--forecast", action="store_true",
+        help="measure nothing: tell how long it would take, from a trial of each arm",
+    )  # fmt: skip
     add_data_dir(parser)
     parser.add_argument("-k", metavar="WORDS", help="only the arms whose test id matches, as in pytest -k")
 

@@ -21,6 +21,7 @@ from nnbench.plots.factors import by_factor
 from nnbench.plots.frameworks import framework_tax
 from nnbench.plots.limits import roofline
 from nnbench.plots.scaling import scaling
+from nnbench.plots.seeds import cost_per_seed
 from nnbench.plots.style import Drawing, Subject, styled, subject_of
 from nnbench.plots.verdicts import verdicts
 from nnbench.records import StorageError, write_atomic
@@ -58,6 +59,7 @@ PLOTS: dict[str, Plot] = {
         scaling,
         framework_tax,
         roofline,
+        cost_per_seed,
         verdicts,
     )
 }

@@ -71,7 +71,8 @@ def end_labels(axes: Axes, labels: Sequence[Label]) -> None:
     figure.draw_without_rendering()  # the layout makes room for the texts; their height moves nothing
     box = axes.get_window_extent()
     wanted = [(axes.transData.transform((label.x, label.y))[1] - box.y0) / box.height for label in labels]
-    gap = TEXT_PT * _LINE / 72 * figure.dpi / box.height
+    lines = max(label.text.count("\n") + 1 for label in labels)
+    gap = lines * TEXT_PT * _LINE / 72 * figure.dpi / box.height
     for text, place in zip(texts, push_apart(wanted, gap, 0.0, 1.0), strict=True):
         text.set_position((1.035, place))
 

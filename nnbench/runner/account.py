@@ -84,15 +84,20 @@ class Account:
 
     def lines(self) -> list[str]:
         """The account as a person reads it."""
-        share = 1 + self.rest_s / self.training_s if self.training_s else float("nan")
         launches = f"; torchrun's {self.launches_s:.0f} s" if self.launches_s else ""
         return [
             f"{self.blocks} block{'s' if self.blocks != 1 else ''} in {self.wall_s:.0f} s:",
-            f"  training and validation {self.training_s:.0f} s; with warm-up, memory pass and records "
-            f"{share:.2f} times that",
+            self._trained(),
             f"  process starts, imports and ends {self.starts_s:.0f} s, "
             f"{self.starts_s / max(1, self.blocks):.1f} s a block{launches}",
         ]
+
+    def _trained(self) -> str:
+        if not self.training_s:
+            return f"  probes, with their records {self.rest_s:.0f} s"
+        share = 1 + self.rest_s / self.training_s
+        rest = f"with warm-up, memory pass and records {share:.2f} times that"
+        return f"  training and validation {self.training_s:.0f} s; {rest}"
 
 
 def _spent_s(record: Record) -> float:
