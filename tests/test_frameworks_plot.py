@@ -83,6 +83,16 @@ def test_what_was_not_measured_is_named_and_the_rest_is_drawn(tmp_path):
     assert figure.axes[0].get_legend() is None
 
 
+def test_samples_per_second_are_those_of_undisturbed_blocks(tmp_path):
+    scenario, records = made(sizes=(64,))
+    records = [
+        dataclasses.replace(r, quality=("INVALID",), metrics={**r.metrics, "samples_per_s": 1.0})
+        if r.block < 5 else r for r in records
+    ]  # fmt: skip
+    figure = drawn(tmp_path, (scenario, records))
+    assert (figure.numbers["throughput [samples/s]"] > 100).all()
+
+
 def test_few_blocks_have_no_interval(tmp_path):
     figure = drawn(tmp_path, made(blocks=2))
     assert "2 blocks, paired: no interval." in read(figure)

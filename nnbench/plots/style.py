@@ -135,11 +135,17 @@ class Subject:
         return looks(self.arms)
 
     def values(self, arm: str, name: str) -> list[float]:
-        """Metric *name* of the OK records of *arm*, in the unit of print."""
+        """Metric *name* of the OK records of *arm*, in the unit of print.
+
+        A time of a disturbed block counts only where there is no other, as in the tables.
+        """
         if name not in self.frame:
             return []
-        found = self.done.loc[self.done["arm"] == arm, name].dropna()
-        return [float(value) * metric(name).scale for value in found]
+        found = self.done.loc[self.done["arm"] == arm, [name, "quality"]].dropna(subset=[name])
+        if metric(name).nature in ("timed", "energy"):
+            calm = found[~found["quality"].str.split().map(lambda flags: "INVALID" in flags)]
+            found = calm if len(calm) else found
+        return [float(value) * metric(name).scale for value in found[name]]
 
     def interval(self, arm: str, name: str) -> Estimate | None:
         """The 95 % interval of metric *name*: over seeds of what is learned, over blocks of a time."""
