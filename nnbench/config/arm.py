@@ -1,151 +1,33 @@
-"""Arms: what is measured, complete and frozen.
-
-An `Arm` is one training; a `Probe` is a measurement that is no training. Both refuse unknown keys
-and bad values when they are made, in microseconds and without torch, and both are identified by the
-hash of their canonical configuration; a name is only a label.
-
-The names of models, data sets, optimizers and schedules live here as ``name -> "module:function"``
-so that ``--help`` and error messages can list them without importing anything heavy. Your own model
-comes in as ``package.module:factory``.
-"""
+"""One training, complete and frozen."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import importlib
 import itertools
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, ClassVar
 
-MODELS: Mapping[str, str] = {
-    "perceptron": "nnbench.models.perceptron:perceptron",
-    "logistic": "nnbench.models.logistic:logistic",
-    "mlp": "nnbench.models.mlp:mlp",
-    "cnn": "nnbench.models.cnn:cnn",
-    "lenet5": "nnbench.models.lenet5:lenet5",
-    "alexnet": "nnbench.models.alexnet:alexnet",
-}
-DATA_SETS: Mapping[str, str] = {
-    "fashion-mini": "nnbench.data.fashion_mini:fashion_mini",
-    "digits": "nnbench.data.digits:digits",
-    "xor": "nnbench.data.xor:xor",
-    "synthetic": "nnbench.data.synthetic:synthetic",
-    "mnist": "nnbench.data.mnist:mnist",
-    "fashion-mnist": "nnbench.data.mnist:fashion_mnist",
-    "mednist": "nnbench.data.mednist:mednist",
-    "mednist-clean": "nnbench.data.mednist:mednist_clean",
-    "mednist-28": "nnbench.data.mednist:mednist_28",
-}
-# A name is a torch.optim class with the keywords that the name stands for. Fused is a step in one pass over
-# the weights, without temporary copies of them: for SGD it changed no time that could be measured.
-OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "sgd": ("torch.optim:SGD", {}),
-    "momentum": ("torch.optim:SGD", {"momentum": 0.9}),
-    "nesterov": ("torch.optim:SGD", {"momentum": 0.9, "nesterov": True}),
-    "adagrad": ("torch.optim:Adagrad", {"fused": True}),
-    "rmsprop": ("torch.optim:RMSprop", {}),
-    "adam": ("torch.optim:Adam", {"fused": True}),
-    "adamw": ("torch.optim:AdamW", {"fused": True}),
-}
-SCHEDULES = (
-    "constant", "step", "multistep", "exponential", "linear", "polynomial", "cosine",
-    "cosine-restarts", "cyclic", "onecycle",
-)  # fmt: skip
-SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
-LOADERS = ("tensors", "dataloader")
-OWN_LOOP = "nnbench"
-FRAMEWORKS = (OWN_LOOP, "bare", "lightning", "skorch", "keras", "scikit-learn")
-BATCH_NORMS = ("local", "global")
-PRECISIONS = ("float32", "float64")
-EXECUTIONS = ("eager", "in-backward")
-FULL_BATCH = "full"
-TUNED = "tuned"
-
-
-class NnbenchError(Exception):
-    """A mistake that the user can mend: its message says what, and how. Never shown as traceback."""
-
-    exit_code: ClassVar[int] = 2
-
-
-class ConfigError(NnbenchError, ValueError):
-    """A value that an arm, a scenario or a command cannot take."""
-
-
-def install_line(extra: str) -> str:
-    """How to get an extra: from a checkout, since the registry's nnbench is another project."""
-    return f"pip install -e '.[{extra}]' in a checkout of nnbench"
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """'did you mean' for a misspelt *name*; empty where nothing known is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
-
-
-def known_or_path(what: str, name: str, table: Mapping[str, Any]) -> None:
-    """Refuse a *name* that is neither in *table* nor ``package.module:factory``."""
-    if isinstance(name, str) and (name in table or re.fullmatch(r"[\w.]+:\w+", name)):
-        return
-    raise ConfigError(
-        f"{what}: unknown name {name!r}; {closest(str(name), list(table))}"
-        f"known: {', '.join(table)}; or your own as package.module:factory"
-    )
-
-
-def load_object(path: str) -> Any:
-    """Import ``package.module:name``.
-
-    Raises:
-        ConfigError: the path has no colon, or nothing is there.
-    """
-    module, _, name = path.partition(":")
-    if not module.strip(".") or not name:
-        raise ConfigError(f"{path!r}: expected package.module:name")
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{path!r}: no module {error.name!r}; is its folder on PYTHONPATH?") from error
-    if not hasattr(found, name):
-        raise ConfigError(f"{path!r}: module {module!r} has no {name!r}")
-    return getattr(found, name)
-
-
-def _freeze(value: Any, where: str) -> Any:
-    """A deeply immutable copy of JSON-like *value*; anything else is refused by name."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ConfigError(f"{where}: expected a finite number, got {value}")
-        return value
-    if isinstance(value, Mapping):
-        return MappingProxyType({str(k): _freeze(v, f"{where}.{k}") for k, v in value.items()})
-    if isinstance(value, (list, tuple)):
-        return tuple(_freeze(v, where) for v in value)
-    raise ConfigError(
-        f"{where}: expected a number, text, list or mapping, got {type(value).__name__} {value!r}"
-    )
-
-
-def plain(value: Any) -> Any:
-    """Mappings and tuples back to dicts and lists, as JSON has them."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
-
-
-def _digest(config: Mapping[str, Any]) -> str:
-    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+from nnbench.config.canonical import digest, frozen, plain
+from nnbench.config.errors import ConfigError
+from nnbench.config.names import (
+    BATCH_NORMS,
+    DATA_SETS,
+    EXECUTIONS,
+    FRAMEWORKS,
+    FULL_BATCH,
+    LOADERS,
+    MODELS,
+    OPTIMIZERS,
+    OWN_LOOP,
+    PRECISIONS,
+    SAMPLINGS,
+    SCHEDULES,
+    TUNED,
+    closest,
+    known_or_path,
+)
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -206,7 +88,7 @@ class Arm:
         for name in ("model_args", "optimizer_args", "schedule_args", "loader_args"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ConfigError(f"{name}: expected a mapping, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, _freeze(getattr(self, name), name))
+            object.__setattr__(self, name, frozen(getattr(self, name), name))
         self._check_names()
         self._check_numbers()
         self._check_framework()
@@ -307,7 +189,7 @@ class Arm:
 
         A field that a later version adds thus changes no id; a default must never change.
         """
-        return _digest({key: value for key, value in self.config().items() if value != _DEFAULTS.get(key)})
+        return digest({key: value for key, value in self.config().items() if value != _DEFAULTS.get(key)})
 
     def replace(self, **changes: Any) -> Arm:
         """This arm with some fields changed; a name made from the old fields is made anew."""
@@ -328,43 +210,6 @@ class Arm:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Arm) and (self.name, self.id) == (other.name, other.id)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.id))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Probe:
-    """A measurement that is no training: ``function(**args)`` returns a mapping of metrics.
-
-    Raises:
-        ConfigError: *function* is not of the form ``package.module:function``.
-    """
-
-    name: str
-    function: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-
-    kind: ClassVar[str] = "probe"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "args", _freeze(self.args, "args"))
-        if not re.fullmatch(r"[\w.]+:\w+", self.function):
-            raise ConfigError(f"function: expected package.module:function, got {self.function!r}")
-        if not self.name:
-            raise ConfigError("name: a probe needs one")
-
-    def config(self) -> dict[str, Any]:
-        """The canonical configuration as plain JSON values, name excluded."""
-        return {"kind": self.kind, "function": self.function, "args": plain(self.args)}
-
-    @property
-    def id(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the canonical configuration."""
-        return _digest(self.config())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Probe) and (self.name, self.id) == (other.name, other.id)
 
     def __hash__(self) -> int:
         return hash((self.name, self.id))
