@@ -13,6 +13,7 @@ from nnbench.config import (
     EXECUTIONS,
     FRAMEWORKS,
     LOADERS,
+    MEMORY_FORMATS,
     MODELS,
     OPTIMIZERS,
     SAMPLINGS,
@@ -32,6 +33,7 @@ _KNOWN: Mapping[str, Any] = {
     "loader": LOADERS,
     "execution": EXECUTIONS,
     "framework": FRAMEWORKS,
+    "memory_format": MEMORY_FORMATS,
 }
 
 

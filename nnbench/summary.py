@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from nnbench.metrics import Metric, heading, metric, number
 from nnbench.records import OK, Record
 from nnbench.stats import mean_interval
+from nnbench.time_to_accuracy import times_to_accuracy
 
 BUSY_LOAD = 0.5
 _QUARTILES_LEAST = 4
@@ -67,10 +68,17 @@ def _row(arm: str, records: Sequence[Record], names: Sequence[str], parts: Seque
         # a disturbed block speaks of the machine; where there is no other, it is shown all the same
         calm = [r for r in done if "INVALID" not in r.quality] if of.nature in ("timed", "energy") else done
         values = [v for v in (record.metrics.get(name) for record in calm or done) if v is not None]
-        row[heading(of)] = cell(of, values)
+        row[heading(of)] = _missed(records) if name == "target_s" else ""
+        row[heading(of)] = row[heading(of)] or cell(of, values)
     failed = [record for record in records if record.status != OK]
     row["status"] = OK if not failed else f"{failed[0].status}: {failed[0].reason}"
     return row
+
+
+def _missed(records: Sequence[Record]) -> str:
+    """'∞ (4/6)' where some seeds of an arm miss its target: no centre of the others may stand for it."""
+    missed = [of for of in times_to_accuracy(records) if of.hits < of.seeds]
+    return f"∞ ({missed[0].hits}/{missed[0].seeds})" if missed else ""
 
 
 def _of_all(records: Sequence[Record], part: str) -> str:

@@ -12,6 +12,7 @@ from nnbench.efficiency import efficiencies, efficiency_rows
 from nnbench.findings import may_need, verdict_rows
 from nnbench.records import Record
 from nnbench.summary import busy, disturbed, skipped, summarize
+from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
 
 _WIDTH = 110
 
@@ -36,12 +37,14 @@ def _in_order(scenario: Mapping[str, Any], records: Sequence[Record]) -> list[Re
 
 
 def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profile: str) -> list[str]:
-    """Question, table, efficiencies and verdicts of one *scenario*, as its plan has it."""
+    """Question, table, efficiencies, times to accuracy and verdicts of one *scenario*, as its plan has it."""
     lines = [f"{scenario['name']}: {scenario['question']}"]
     if why := skipped(records):
         return [*lines, f"  SKIPPED    {why}"]
     lines += _table(summarize(records))
     if rows := efficiency_rows(efficiencies(records)):
+        lines += ["", *_table(rows)]
+    if rows := rows_of_times(times_to_accuracy(records)):
         lines += ["", *_table(rows)]
     for row in verdict_rows(records, scenario, profile):
         lines.append(f"  {row['verdict']:10s} {row['claim']}")

@@ -367,7 +367,13 @@ def test_without_misses_a_target_is_a_time():
         (SPREAD, [0.5] * 4 + [None] * 4, UNDECIDED),  # four times ahead, four times behind
         (SPREAD, [None] * 4 + [1.04, 1.05, 0.9, 0.9], UNDECIDED),  # six of eight are not enough
         (SPREAD[:5], [None] * 5, UNDECIDED),
-        (SPREAD[:6] + [None] * 3, [None] * 9, SUPPORTED),  # where both miss, neither is ahead
+        (
+            SPREAD[:6] + [None] * 3,
+            [None] * 9,
+            UNDECIDED,
+        ),  # ahead wherever it hits, and forever where it misses
+        ([*SPREAD, None], [2.0] * 9, UNDECIDED),
+        ([None] * 3 + SPREAD[:6], [None] * 3 + [0.5] * 6, REFUTED),
         (SPREAD[:5] + [None] * 4, [None] * 9, UNDECIDED),  # five signs are no test
         ([None] * 8, [None] * 8, UNDECIDED),
     ],

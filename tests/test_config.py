@@ -29,7 +29,8 @@ OTHER_VALUES = {
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
     "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
     "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
-    "execution": "in-backward", "framework": "bare",
+    "execution": "in-backward", "framework": "bare", "memory_format": "channels-last",
+    "label_smoothing": 0.1,
 }  # fmt: skip
 
 
@@ -66,6 +67,10 @@ OTHER_VALUES = {
         ({"ranks": 0}, "ranks: expected 1, 2, …, got 0"),
         ({"loader": "dataloder"}, "did you mean 'dataloader'"),
         ({"batch_norm": "sync"}, "batch_norm: unknown name 'sync'; known: local, global"),
+        ({"memory_format": "nhwc"}, "memory_format: unknown name 'nhwc'; known: contiguous, channels-last"),
+        ({"label_smoothing": 1}, "label_smoothing: expected 0 to below 1, got 1"),
+        ({"label_smoothing": -0.1}, "label_smoothing: expected"),
+        ({"label_smoothing": True}, "label_smoothing: expected"),
         ({"max_steps": 0}, "max_steps: expected"),
         ({"target_accuracy": 0}, "target_accuracy: expected"),
         ({"target_accuracy": 90}, "target_accuracy: expected a share above 0 and up to 1, got 90"),

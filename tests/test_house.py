@@ -18,7 +18,7 @@ PACKAGE = ROOT / "nnbench"
 LAYERS: dict[str, float] = {
     "config": 0, "stats": 0,
     "arm_flags": 1, "records": 1, "metrics": 1, "processes": 1, "deferred_compiler": 1,
-    "work": 1.5,
+    "work": 1.5, "time_to_accuracy": 1.5,
     "claims": 2, "summary": 2, "efficiency": 2,
     "comparing": 2.5, "findings": 2.6, "terminal": 2.8,
     "catalog": 3, "devices": 3, "data": 3, "models": 3, "optim": 3, "distributed": 3.5,
@@ -34,7 +34,7 @@ LAYERS: dict[str, float] = {
 REPORTING = ("results", "tabular", "plots", "report")
 # Read by people who have no torch, or before it is worth its seconds.
 WITHOUT_TORCH = ("config", "stats", "records", "metrics", "claims", "comparing", "summary", "efficiency", "catalog", "arm_flags",
-                 "processes", "work", "findings", "terminal", "runner", *REPORTING)  # fmt: skip
+                 "processes", "work", "time_to_accuracy", "findings", "terminal", "runner", *REPORTING)  # fmt: skip
 # The lazily loaded names of `nnbench`: whoever takes one from there imports its home.
 HOMES = {name: home.removeprefix("nnbench.") for name, home in nnbench._HOMES.items()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,8 +2,9 @@
 
 A miss is slower than any hit. A block in which a side misses has no ratio, but it has a sign, and the
 signs of all blocks have an exact test: the sign test. A mean would need a number for each difference, and a
-censored one has none. The centre is the ratio of the medians in
-which the misses take part (AlgoPerf). Where all that is not enough, the claim stays UNDECIDED.
+censored one has none. The centre is the ratio of the medians in which the misses take part (AlgoPerf). An
+arm that misses in any block is not faster, however often it is ahead: its mean time is infinite (DAWNBench).
+Where all that is not enough, the claim stays UNDECIDED.
 """
 
 from __future__ import annotations
@@ -71,11 +72,14 @@ def _sign_test(fewer: int, n: int) -> float:
 
 
 def verdict_of_signs(claim: Claim, of: Signs, p: float | None, *, margin: float, boundary: float) -> str:
-    """SUPPORTED or REFUTED where the test and the medians say so; an equivalence is never shown by signs."""
+    """SUPPORTED or REFUTED where the test and the medians say so; an equivalence is never shown by signs.
+
+    SUPPORTED takes that the first arm never misses.
+    """
     if claim.kind == "equivalent" or p is None or p >= ALPHA or of.centre is None:
         return UNDECIDED
     if of.wins > of.losses and of.centre >= boundary * (1 + margin):
-        return SUPPORTED
+        return UNDECIDED if of.misses[0] else SUPPORTED
     return REFUTED if of.losses > of.wins and of.centre <= boundary * (1 - margin) else UNDECIDED
 
 
@@ -90,6 +94,7 @@ def signs_text(claim: Claim, of: Signs, p: float | None, tests: int) -> str:
         f"ahead in {of.wins} of {blocks_text(total)} (target missed in {of.misses[0]} against "
         f"{of.misses[1]}{ties}; medians {medians}; sign test"
     )
+    never = "; an arm that misses is not faster" if of.misses[0] and of.wins > of.losses else ""
     if p is None:
         return f"{text} needs {BLOCKS_LEAST} blocks that only one of the two misses, or none)"
-    return f"{text} {p_text(p, tests)})"
+    return f"{text} {p_text(p, tests)}{never})"

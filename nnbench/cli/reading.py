@@ -56,6 +56,7 @@ def _table(arguments: argparse.Namespace) -> int:
     from nnbench.efficiency import efficiencies, efficiency_rows
     from nnbench.summary import skipped
     from nnbench.tabular import write_table
+    from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
 
     run = results.read_results(arguments.source)
     files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
@@ -74,8 +75,10 @@ def _table(arguments: argparse.Namespace) -> int:
             frame = results.summary_table(run, scenario["name"])
             rows = frame.to_dict("records")
             print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")
-            if scaling := efficiency_rows(efficiencies(run.of(scenario["name"]))):
-                print(tabulate(scaling, headers="keys", disable_numparse=True), end="\n\n")
+            records = run.of(scenario["name"])
+            for more in (efficiency_rows(efficiencies(records)), rows_of_times(times_to_accuracy(records))):
+                if more:
+                    print(tabulate(more, headers="keys", disable_numparse=True), end="\n\n")
     if run.rejected:
         print(run.rejection(), file=sys.stderr if arguments.json or files else sys.stdout)
     return 0

@@ -15,6 +15,7 @@ from nnbench.config.names import (
     FRAMEWORKS,
     FULL_BATCH,
     LOADERS,
+    MEMORY_FORMATS,
     MODELS,
     OPTIMIZERS,
     OWN_LOOP,
@@ -29,8 +30,8 @@ from nnbench.config.names import (
 from nnbench.config.probe import Probe
 
 __all__ = [
-    "BATCH_NORMS", "DATA_SETS", "EXECUTIONS", "FRAMEWORKS", "FULL_BATCH", "LOADERS", "MODELS", "OPTIMIZERS",
-    "OWN_LOOP", "PRECISIONS", "SAMPLINGS", "SCHEDULES", "TUNED",
+    "BATCH_NORMS", "DATA_SETS", "EXECUTIONS", "FRAMEWORKS", "FULL_BATCH", "LOADERS", "MEMORY_FORMATS",
+    "MODELS", "OPTIMIZERS", "OWN_LOOP", "PRECISIONS", "SAMPLINGS", "SCHEDULES", "TUNED",
     "Arm", "ConfigError", "NnbenchError", "Probe",
     "arm_from", "closest", "install_line", "known_or_path", "load_object", "plain",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from nnbench.config.names import (
     FRAMEWORKS,
     FULL_BATCH,
     LOADERS,
+    MEMORY_FORMATS,
     MODELS,
     OPTIMIZERS,
     OWN_LOOP,
@@ -66,6 +67,7 @@ class Arm:
     init_seed: int | None = _setting(None, "seed of the first weights (default: the seed of the run)")
     train_on: str = _setting("train", "'train', or 'tune' to hold back its last sixth and score on it")
     normalize: bool = _setting(False, "standardize pixels by the training set's mean and deviation")
+    label_smoothing: float = _setting(0.0, "share of each label that all classes share while training")
     loader: str = _setting(
         "tensors", "'tensors' slices them, 'dataloader' is the lecture's Dataset + DataLoader"
     )
@@ -81,6 +83,7 @@ class Arm:
     execution: str = _setting(
         "eager", "'eager' runs layer by layer, 'in-backward' also changes linear weights in the backward pass"
     )
+    memory_format: str = _setting("contiguous", "which pixels lie side by side: 'channels-last' is NHWC")
 
     kind: ClassVar[str] = "training"
 
@@ -108,6 +111,7 @@ class Arm:
         self._check_choice("batch_norm", BATCH_NORMS)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("execution", EXECUTIONS)
+        self._check_choice("memory_format", MEMORY_FORMATS)
         self._check_choice("train_on", ("train", "tune"))
         if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
             raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, got {self.device!r}")
@@ -133,6 +137,8 @@ class Arm:
             raise ConfigError(f"init_seed: expected a whole number or nothing, got {self.init_seed!r}")
         if not isinstance(self.normalize, bool):
             raise ConfigError(f"normalize: expected true or false, got {self.normalize!r}")
+        if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
+            raise ConfigError(f"label_smoothing: expected 0 to below 1, got {self.label_smoothing!r}")
         target = self.target_accuracy
         if target is not None and not (_is_number(target) and 0 < target <= 1):
             raise ConfigError(f"target_accuracy: expected a share above 0 and up to 1, got {target!r}")

@@ -55,6 +55,7 @@ FRAMEWORKS = (OWN_LOOP, "bare", "lightning", "skorch", "keras", "scikit-learn")
 BATCH_NORMS = ("local", "global")
 PRECISIONS = ("float32", "float64")
 EXECUTIONS = ("eager", "in-backward")
+MEMORY_FORMATS = ("contiguous", "channels-last")
 FULL_BATCH = "full"
 TUNED = "tuned"
 

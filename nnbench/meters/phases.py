@@ -156,7 +156,7 @@ def _validation_s(training: Training, clock: Clock) -> float:
         training.group.wait()
         devices.wait(training.device)
         start = clock()
-        evaluate(training.model, training.loss_of, training.scored, training.group)
+        evaluate(training.model, training.validation_loss_of, training.scored, training.group)
         devices.wait(training.device)
         return (clock() - start) / 1e9
 

@@ -11,6 +11,7 @@ from nnbench.plots import PLOTS, safe_stem
 from nnbench.results import Run
 from nnbench.summary import skipped
 from nnbench.tabular import escape_markdown
+from nnbench.time_to_accuracy import times_to_accuracy
 
 SMOKE_BANNER = (
     "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "
@@ -20,7 +21,7 @@ _SETUP = """\
 from IPython.display import HTML, Image, Markdown
 
 from nnbench import plots
-from nnbench.report.tables import axes, environment, glance, says, scaling, verdicts
+from nnbench.report.tables import axes, environment, glance, says, scaling, targets, verdicts
 from nnbench.results import read_results, summary_table
 
 run = read_results(RESULTS)
@@ -77,13 +78,14 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     yield "code", "claims", "table(verdicts(run))", {}
     for plan in run.plan["scenarios"]:
         records = run.of(str(plan["name"]))
-        yield from _scenario(plan, skipped(records), scales=bool(efficiencies(records)))
+        aims = bool(times_to_accuracy(records))
+        yield from _scenario(plan, skipped(records), scales=bool(efficiencies(records)), aims=aims)
     yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
     yield "code", "environment", "table(environment(run))", {}
     yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
 
 
-def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool) -> Iterator[_Part]:
+def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool, aims: bool) -> Iterator[_Part]:
     """The parts of a scenario; of one that was not run, the question and the reason alone."""
     name, axis = str(plan["name"]), escape_markdown(plan["axis"])
 
@@ -103,6 +105,10 @@ def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool) -> Iterato
     if scales:
         yield part("markdown", "scaling-title", "**Ranks.** Speed-up over one rank of the same launch:")
         yield part("code", "scaling-table", f"table(scaling(run, {name!r}))")
+    if aims:
+        text = "**Time to accuracy.** Seconds of training, mean over seeds; with a miss it is infinite:"
+        yield part("markdown", "targets-title", text)
+        yield part("code", "targets", f"table(targets(run, {name!r}))")
     equal = f"**Axis of equality: {axis}.** " if axis != "nothing" else "**Axis of equality: none.** "
     yield part("markdown", "axes-title", f"{equal}What each arm has on every axis:")
     yield part("code", "axes", f"table(axes(run, {name!r}))")

@@ -10,6 +10,7 @@ from nnbench import findings
 from nnbench.efficiency import efficiencies, efficiency_rows
 from nnbench.results import Run
 from nnbench.tabular import escape_markdown
+from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
 
 
 def glance(run: Run) -> pd.DataFrame:
@@ -79,6 +80,11 @@ def axes(run: Run, scenario: str) -> pd.DataFrame:
 def scaling(run: Run, scenario: str) -> pd.DataFrame:
     """One row per arm of several ranks: its speed-up over one, and what share of the ideal that is."""
     return pd.DataFrame(efficiency_rows(efficiencies(run.of(scenario))))
+
+
+def targets(run: Run, scenario: str) -> pd.DataFrame:
+    """One row per arm that has a target accuracy: how many seconds of training it takes to get there."""
+    return pd.DataFrame(rows_of_times(times_to_accuracy(run.of(scenario))))
 
 
 def says(run: Run, scenario: str) -> str:

@@ -7,6 +7,7 @@ from nnbench.stats.intervals import (
     clopper_pearson,
     interquartile_mean,
     mean_interval,
+    mean_with_misses,
     median_interval,
     median_with_misses,
     paired_difference,
@@ -33,6 +34,6 @@ __all__ = [
     "BLOCKS_LEAST", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN",
     "SAME", "UNSETTLED", "BlockRatio", "Convergence", "Estimate", "Outliers", "binomial_error", "block_ratio",
     "blocks_needed", "clopper_pearson", "convergence", "decide", "drifts", "evenly", "holm",
-    "interquartile_mean", "mean_interval", "median_interval", "median_with_misses", "outliers",
-    "paired_difference", "paired_ratio", "resolution", "superiority",
+    "interquartile_mean", "mean_interval", "mean_with_misses", "median_interval", "median_with_misses",
+    "outliers", "paired_difference", "paired_ratio", "resolution", "superiority",
 ]  # fmt: skip

@@ -148,6 +148,22 @@ def median_with_misses(times: Sequence[float | None]) -> float:
     return sum(middle) / len(middle)
 
 
+def mean_with_misses(times: Sequence[float | None], level: float = 0.95) -> Estimate:
+    """Mean time to a target with its t interval; a single miss, None, makes it infinite, without interval.
+
+    Of the hits alone it would reward a recipe that gives up often.
+
+    Raises:
+        ValueError: no samples.
+    """
+    hits = [time for time in times if time is not None]
+    if hits and len(hits) == len(times):
+        return mean_interval(hits, level)
+    if not times:
+        raise ValueError("no samples")
+    return Estimate(centre=math.inf, low=None, high=None, n=len(times))
+
+
 def _checked(samples: Sequence[float]) -> Sequence[float]:
     if not samples:
         raise ValueError("no samples")

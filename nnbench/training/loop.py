@@ -7,6 +7,7 @@ within a window of steps: losses and outputs are kept there and reduced once per
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterator
@@ -121,7 +122,8 @@ class Training:
         self.planned_steps = planned if arm.max_steps is None else min(planned, arm.max_steps)
         model = fresh_model(arm, seed, self.dataset, self.device)
         self.model = group.normalized(model, arm.batch_norm)
-        self.loss_of: Loss = getattr(model, "loss", F.cross_entropy)
+        self.validation_loss_of: Loss = getattr(model, "loss", F.cross_entropy)
+        self.loss_of = _smoothed(self.validation_loss_of, arm)
         self.optimizer = make_optimizer(arm, self.model.parameters())
         if arm.execution == "in-backward":
             update_in_backward(self.model, self.optimizer, arm)
@@ -195,12 +197,28 @@ class Training:
 
     def _validate_epoch(self, epoch: int, history: History, listener: Listener) -> None:
         self.group.send_buffers(self.model)
-        loss, accuracy = evaluate(self.model, self.loss_of, self.scored, self.group)
+        loss, accuracy = evaluate(self.model, self.validation_loss_of, self.scored, self.group)
         if not math.isfinite(loss):  # the last step broke the weights, and no training step saw it
             history.status, history.first_bad_step = "DIVERGED", history.steps
             return
         history.append(validation_loss=loss, validation_accuracy=accuracy)
         listener.validated(epoch)
+
+
+def _smoothed(loss_of: Loss, arm: Arm) -> Loss:
+    """The loss of training steps: targets that give each class its part of `label_smoothing`.
+
+    Szegedy et al. 2016 ("Rethinking the Inception Architecture", arXiv 1512.00567), section 7. Validation
+    keeps the plain loss, so that arms with and without compare.
+    """
+    if not arm.label_smoothing:
+        return loss_of
+    if loss_of is not F.cross_entropy:
+        raise ConfigError(
+            f"label_smoothing: {arm.label_smoothing} is for cross-entropy, and the model {arm.model} brings "
+            "a loss of its own; take 0"
+        )
+    return functools.partial(F.cross_entropy, label_smoothing=arm.label_smoothing)
 
 
 def _check_ranks(arm: Arm, group: Group) -> None:
@@ -225,10 +243,15 @@ def _derive(seed: int, stream: int) -> int:
 
 
 def fresh_model(arm: Arm, seed: int, dataset: Dataset, device: torch.device) -> nn.Module:
-    """The arm's model with the first weights of *seed*, or those of the arm's own, on *device*."""
+    """The arm's model with the first weights of *seed*, or those of the arm's own, on *device*.
+
+    Channels-last weights make convolutions write, and pooling read, the channels of a pixel side by side
+    (PyTorch, "Channels Last Memory Format"): the same sums in another order.
+    """
     with devices.seeded(_derive(seed if arm.init_seed is None else arm.init_seed, 1), device):
         model = models.build(arm.model, dataset.input_shape, dataset.classes, arm.model_args)
-    return model.to(device=device, dtype=getattr(torch, arm.precision))
+    model = model.to(device=device, dtype=getattr(torch, arm.precision))
+    return model.to(memory_format=torch.channels_last) if arm.memory_format == "channels-last" else model
 
 
 def order_of(arm: Arm, seed: int, count: int) -> Order:

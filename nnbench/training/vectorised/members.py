@@ -27,6 +27,8 @@ from nnbench.training.vectorised.tally import MembersTally
 # Samples scored at once, and gathered at once, over all members.
 _SCORED = 8192
 _GATHERED = 2048
+# How each member would make its steps alone is not how they are made here.
+_OWN_WAY = {"execution": "eager", "memory_format": "contiguous"}
 # What reads more than one number of a parameter, as a norm does, would mix the members.
 _BY_ELEMENT = frozenset({"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"})
 
@@ -39,6 +41,8 @@ def refusal(arm: Arm) -> str:
         return f"its samples come through the loader {arm.loader!r}"
     if arm.framework != OWN_LOOP:
         return f"{arm.framework} trains it"
+    if arm.label_smoothing:
+        return "its labels are smoothed"
     if arm.optimizer not in _BY_ELEMENT:
         return f"the optimizer {arm.optimizer} may look at more than one weight at a time"
     return ""
@@ -62,12 +66,11 @@ class VectorisedTraining:
         if why := refusal(arm):
             raise _not_vectorisable(arm, why)
         self.arm, self.seeds = arm, tuple(seeds)
-        # how each makes its steps alone is not how they are made here
-        self.first = first = Training(arm.replace(execution="eager"), self.seeds[0], data_folder)
+        self.first = first = Training(arm.replace(**_OWN_WAY), self.seeds[0], data_folder)
         if first.loss_of is not F.cross_entropy and arm.model not in MODELS:
             raise _not_vectorisable(arm, "its model brings a loss of its own")
         self.models = [first.model]
-        self.models += [fresh_model(arm, seed, first.dataset, first.device) for seed in self.seeds[1:]]
+        self.models += [fresh_model(first.arm, seed, first.dataset, first.device) for seed in self.seeds[1:]]
         self.tally = MembersTally(len(self.seeds))
         self._orders = [order_of(arm, seed, len(first.train)) for seed in self.seeds]
         try:
