@@ -163,7 +163,10 @@ def test_arguments_of_a_loader_need_the_loader():
     ("changes", "message"),
     [
         ({"framework": "ligthning"}, "unknown name 'ligthning'; did you mean 'lightning'"),
-        ({"model": "cnn"}, "model: 'cnn' is for nnbench's own loop; the framework 'bare' takes 'mlp' alone"),
+        (
+            {"model": "cnn", "framework": "keras"},
+            "model: 'cnn' is for nnbench's own loop; the framework 'keras' takes 'mlp' alone",
+        ),
         ({"optimizer": "adam"}, "optimizer: 'adam' is for nnbench's own loop"),
         ({"loader": "dataloader"}, "loader: 'dataloader' is for nnbench's own loop"),
         ({"max_steps": 5}, "max_steps: 5 is for nnbench's own loop; the framework 'bare' takes None alone"),

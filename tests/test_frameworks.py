@@ -218,17 +218,17 @@ def test_keras_on_another_backend_is_told(monkeypatch):
 # the scenario
 
 
-def scenario():
+def scenario(name="frameworks"):
     (file,) = [path for path in BENCH_FILES if path.name == "test_frameworks.py"]
-    ((_, found),) = load_scenarios([file])
-    return found
+    return {found.name: found for _, found in load_scenarios([file])}[name]
 
 
 def test_the_scenario_has_every_framework_and_the_lectures_loader():
     found = scenario()
     for arms in found.arms.values():
         assert {arm.framework for arm in arms} == set(FRAMEWORKS)
-        assert sum(arm.loader == "dataloader" for arm in arms) * 7 == len(arms)
+        assert sum(arm.loader == "dataloader" for arm in arms) * 8 == len(arms)
+        assert sum(arm.execution == "in-backward" for arm in arms) * 8 == len(arms)
     assert {arm.batch_size for arm in found.arms["quick"]} == {64}
     assert {arm.batch_size for arm in found.arms["full"]} == {16, 64, 1024}
 
@@ -236,8 +236,12 @@ def test_the_scenario_has_every_framework_and_the_lectures_loader():
 def test_every_framework_must_be_shown_to_learn_the_same():
     of = scenario()
     equal = {claim.arms for claim in of.claims if claim.kind == "equivalent"}
-    others = {arm.name for arm in of.arms["quick"]} - {"bare, batch 64", "lecture, batch 64"}
+    alike = {"bare, batch 64", "lecture, batch 64", "nnbench in backward, batch 64"}
+    others = {arm.name for arm in of.arms["quick"]} - alike
     assert equal == {(name, "bare, batch 64") for name in others}
+
+
+HANDS = ("framework", "loader", "execution")
 
 
 def test_the_arms_of_a_batch_size_differ_in_who_trains_alone():
@@ -245,5 +249,29 @@ def test_the_arms_of_a_batch_size_differ_in_who_trains_alone():
         for size in {arm.batch_size for arm in arms}:
             same = [arm.config() for arm in arms if arm.batch_size == size]
             for config in same:
-                del config["framework"], config["loader"]
+                for hand in HANDS:
+                    del config[hand]
             assert all(config == same[0] for config in same)
+
+
+def test_every_training_of_nnbenchs_has_one_by_hand():
+    for arms in scenario("hand-written").arms.values():
+        trainings = {True: set(), False: set()}
+        for arm in arms:
+            config = {key: value for key, value in arm.config().items() if key not in HANDS}
+            trainings[arm.framework == "bare"].add(json.dumps(config, sort_keys=True))
+        assert trainings[True] == trainings[False]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": "cnn", "model_args": {"channels": (4,)}}, {"model": "logistic", "model_args": {}}]
+)
+def test_the_bare_loop_trains_any_model_of_torch_as_nnbench_does(changes):
+    bare = training_of(BARE.replace(**changes)).run()
+    assert bare.weights_sha256() == fit(ARM.replace(**changes)).weights_sha256()
+
+
+def test_a_model_with_a_loss_of_its_own_is_refused():
+    arm = BARE.replace(model="perceptron", model_args={}, data="xor", batch_size=2)
+    with pytest.raises(ConfigError, match="model: 'perceptron' has a loss of its own, and 'bare' trains on"):
+        training_of(arm)

@@ -25,6 +25,7 @@ from nnbench.config.names import (
     PRECISIONS,
     SAMPLINGS,
     SCHEDULES,
+    TORCH_FRAMEWORKS,
     TUNED,
     closest,
     known_or_path,
@@ -159,13 +160,15 @@ class Arm:
             raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")
 
     def _check_framework(self) -> None:
-        """What other frameworks are asked for is what all of them have: a perceptron, by plain SGD."""
+        """What others are asked for is what they all have: plain SGD; of other than torch, a perceptron too."""
         if self.framework == OWN_LOOP:
             return
         if self.lr == TUNED:
             raise ConfigError(f"lr: {TUNED!r} is for nnbench's own loop; give {self.framework!r} a number")
         for name, default in _DEFAULTS.items():
             value = getattr(self, name)
+            if name == "model" and self.framework in TORCH_FRAMEWORKS:
+                continue
             if name not in _OF_ANY_FRAMEWORK and value != default:
                 raise ConfigError(
                     f"{name}: {value!r} is for nnbench's own loop; the framework {self.framework!r} takes "

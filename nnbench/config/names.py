@@ -52,6 +52,7 @@ SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
 LOADERS = ("tensors", "dataloader")
 OWN_LOOP = "nnbench"
 FRAMEWORKS = (OWN_LOOP, "bare", "lightning", "skorch", "keras", "scikit-learn")
+TORCH_FRAMEWORKS = ("bare", "lightning", "skorch")  # they train any model of torch
 BATCH_NORMS = ("local", "global")
 PRECISIONS = ("float32", "float64")
 EXECUTIONS = ("eager", "in-backward")

@@ -16,9 +16,9 @@ class Job:
     """A training as every framework gets it: plain SGD on cross-entropy, constant rate, no decay.
 
     Attributes:
-        images: float32, shape (N, D), on the CPU.
+        images: float32, shape (N, C, H, W), on the CPU.
         labels: int64, shape (N,).
-        model: with its first weights, (B, D) to logits (B, K). It holds the trained ones at the end: a
+        model: with its first weights, (B, C, H, W) to logits (B, K). It holds the trained ones at the end: a
             framework with layers of its own copies them in and out.
         lr, batch_size, epochs: the last batch of an epoch is short where N is no multiple.
         threads: for a framework that does not compute with torch.

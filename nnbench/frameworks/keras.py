@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -61,7 +62,8 @@ def train(job: Job, epochs: Epochs) -> Done:
             f"framework: keras runs on {keras.backend.backend()!r} in this process, which imported it before "
             "nnbench; set KERAS_BACKEND=torch"
         )
-    layers, batches = linear_layers(job.model, "keras"), ShuffledBatches(job)
+    layers = linear_layers(job.model, "keras")
+    batches = ShuffledBatches(replace(job, images=job.images.flatten(1)))
     with keras.device("cpu"):
         model = _twin(layers)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

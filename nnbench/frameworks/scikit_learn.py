@@ -25,7 +25,7 @@ def train(job: Job, epochs: Epochs) -> Done:
     layers = linear_layers(job.model, "scikit-learn")
     if layers[-1].out_features == 2:
         raise ConfigError("data: scikit-learn trains one output for two classes; take a set of three or more")
-    x, y = job.images.numpy(), job.labels.numpy()
+    x, y = job.images.flatten(1).numpy(), job.labels.numpy()
     network = MLPClassifier(
         tuple(layer.out_features for layer in layers[:-1]), solver="sgd", alpha=0.0, momentum=0.0,
         nesterovs_momentum=False, batch_size=min(job.batch_size, len(y)), learning_rate_init=job.lr,

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch.nn.functional as F
+
 from nnbench import devices
 from nnbench.config import OWN_LOOP, Arm, ConfigError, install_line
 from nnbench.distributed import ALONE, Group
@@ -70,10 +72,14 @@ class FrameworkTraining:
         own = Training(arm.replace(framework=OWN_LOOP, name=arm.name), seed, data_folder)
         self.dataset, self.train, self._scored = own.dataset, own.train, own.scored
         self.scored_samples, self.planned_steps = own.scored_samples, own.planned_steps
+        if own.loss_of is not F.cross_entropy:
+            raise ConfigError(
+                f"model: {arm.model!r} has a loss of its own, and {arm.framework!r} trains on cross-entropy"
+            )
         self.batch = own.batch
         self._own = own
         self.job = Job(
-            images=own.train.decode(own.train.images).flatten(1), labels=own.train.labels, model=own.model,
+            images=own.train.decode(own.train.images), labels=own.train.labels, model=own.model,
             lr=float(arm.lr), batch_size=own.batch, epochs=arm.epochs, threads=arm.threads,
             seed=order_seed(seed),
         )  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,12 +18,14 @@ from nnbench.stats import Estimate, block_ratio
 
 _NAME = "samples_per_s"
 _BARE = "bare"
+# Whose hands train, and how: all that may differ from the bare loop.
+_HANDS = ("name", "id", "framework", "loader", "loader_args", "execution", "threads")
 _ROW_IN, _HEAD_IN = 0.34, 0.85
 
 
 @dataclass(frozen=True)
 class _Share:
-    """An arm against the bare loop of its batch size.
+    """An arm against the bare loop of its training.
 
     Attributes:
         who: the arm's name without its batch size.
@@ -63,23 +67,28 @@ def framework_tax(subject: Subject) -> Drawing:
 
 
 def _shares(subject: Subject) -> list[_Share]:
-    """Every planned arm against the bare loop of its batch size, in the order of the plan."""
+    """Every planned arm against the bare loop of its training, in the order of the plan."""
     runs = runs_by_arm(subject.run.of(str(subject.plan["name"])))
     arms = subject.plan["arms"]
-    bare = {arm["batch_size"]: str(arm["name"]) for arm in arms if arm.get("framework") == _BARE}
+    bare = {_training(arm): str(arm["name"]) for arm in arms if arm.get("framework") == _BARE}
     found = []
     for arm in arms:
         name, size = str(arm["name"]), arm["batch_size"]
         rates = subject.values(name, _NAME)
         rate = statistics.median(rates) if rates else None
-        share, reason = None, "no bare loop of its batch size"
-        if size in bare:
-            blocks = by_block((name, bare[size]), runs, _NAME)
-            share, reason = _share(blocks, is_bare=name == bare[size])
+        share, reason = None, "no bare loop of its training"
+        if (partner := bare.get(_training(arm))) is not None:
+            blocks = by_block((name, partner), runs, _NAME)
+            share, reason = _share(blocks, is_bare=name == partner)
         trouble = subject.trouble(name)
         who = name.removesuffix(f", batch {size}")
         found.append(_Share(name, who, size, rate, share, "" if share else trouble or reason))
     return found
+
+
+def _training(arm: Mapping[str, Any]) -> str:
+    """What is trained, whoever trains it."""
+    return json.dumps({key: value for key, value in arm.items() if key not in _HANDS}, sort_keys=True)
 
 
 def _share(blocks: Blocks, *, is_bare: bool) -> tuple[Estimate | None, str]:
