@@ -73,7 +73,7 @@ class Block:
     def watch(self, journal: Journal, look: Any, arm_timeout_s: float) -> Ended:
         of, mine = self._of, Journal(self._folder)  # a process has its own
         if not (self._folder / "run.json").exists():
-            plan = scenario(repeat=of.repeat).plan(of.arms)
+            plan = scenario(repeat=of.repeat).plan(of.arms, "quick")
             write_run(self._folder, run_plan([plan], profile="quick", command="x", version="0", seeds=of.seeds,
                                              blocks=self._blocks))  # fmt: skip
         mine.note("ready", self._block)

@@ -280,7 +280,7 @@ def grid(arms: int, seeds: int, *, long_names: bool = False) -> tuple[Scenario, 
 
 
 def plan_of(scenarios: Sequence[Scenario], profile: str = "quick", seeds: int = 3) -> dict[str, Any]:
-    plans = [each.plan(each.arms[profile]) for each in scenarios]
+    plans = [each.plan(each.arms[profile], profile) for each in scenarios]
     command = "pytest bench/ --benchmark-json=out.json"
     return run_plan(plans, profile=profile, command=command, version="0.1.0", seeds=seeds)
 

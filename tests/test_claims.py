@@ -434,7 +434,7 @@ def test_a_bad_scenario_is_refused(values, message):
 
 def test_the_plan_is_json_and_enough_to_judge_without_the_bench_file():
     of = scenario(claims=[claim(margin=0.02)], plots=("overview",), factor="epochs", may_diverge=["a"])
-    plan = of.plan([Arm(name="a", lr=0.5)])
+    plan = of.plan([Arm(name="a", lr=0.5)], "quick")
     again = json.loads(json.dumps(plan, allow_nan=False))
     assert again == plan
     assert Claim(**again["claims"][0]) == of.claims[0]
@@ -443,6 +443,17 @@ def test_the_plan_is_json_and_enough_to_judge_without_the_bench_file():
         "name": "s", "axis": "epochs", "plots": ["overview"], "factor": "epochs", "repeat": "seeds",
         "may_diverge": ["a"],
     }  # fmt: skip
+
+
+def test_a_run_is_asked_nothing_about_arms_of_another_profile():
+    small, large = (Arm(name=name, batch_size=size) for name, size in (("a", 16), ("b", 64)))
+    of = Scenario(
+        name="s", statement="s", question="q", axis="epochs",
+        arms={"smoke": [small], "quick": [small], "full": [small, large]},
+        claims=[claim(arms=("a", "b")), claim(kind="exact", value=1, arms=("a",))],
+    )  # fmt: skip
+    assert [each["kind"] for each in of.plan([small], "quick")["claims"]] == ["exact"]
+    assert len(of.plan([small], "full")["claims"]) == 2  # one that -k leaves out is NOT RUN
 
 
 def test_a_slope_needs_arms_that_have_its_factor():

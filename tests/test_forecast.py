@@ -88,7 +88,9 @@ def test_what_an_arm_cannot_do_is_raised():
 def plan(repeat, blocks, *arms):
     scenario = Scenario(name="s", statement="s", question="q", axis="epochs", repeat=repeat,
                         arms=dict.fromkeys(PROFILES, arms))  # fmt: skip
-    return run_plan([scenario.plan(arms)], profile="quick", command="c", version="0", seeds=3, blocks=blocks)
+    return run_plan(
+        [scenario.plan(arms, "quick")], profile="quick", command="c", version="0", seeds=3, blocks=blocks
+    )
 
 
 def row(arm, **changes):

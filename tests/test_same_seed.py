@@ -56,7 +56,7 @@ def test_another_seed_is_another_training(processes):
 @pytest.mark.parametrize("repeat", ["seeds", "blocks", "once"])
 @pytest.mark.parametrize("blocks", [1, 2, 6])
 def test_seeds_are_distinct_over_repeats_and_equal_over_the_arms_of_a_block(repeat, blocks):
-    plan = run_plan([scenario(repeat=repeat).plan(FAKES)], profile="quick", command="x", version="0", seeds=6,
+    plan = run_plan([scenario(repeat=repeat).plan(FAKES, "quick")], profile="quick", command="x", version="0", seeds=6,
                     blocks=blocks)  # fmt: skip
     work = planned(plan)
     assert len({each.id for each in work}) == len(work)

@@ -87,8 +87,13 @@ class Scenario:
                     f"{arm.name!r} has none; name another field in over=, or other arms"
                 )
 
-    def plan(self, arms: Sequence[Arm | Probe]) -> dict[str, Any]:
-        """What run.json says of this scenario and the *arms* that will run, their rates resolved.
+    def claims_in(self, profile: str) -> list[Claim]:
+        """The claims about arms that *profile* has: of the others a run of it has nothing to say."""
+        names = {arm.name for arm in self.arms[profile]}
+        return [claim for claim in self.claims if names.issuperset(claim.arms)]
+
+    def plan(self, arms: Sequence[Arm | Probe], profile: str) -> dict[str, Any]:
+        """What run.json says of this scenario and the *arms* of *profile* that will run, rates resolved.
 
         It is enough to report the run after its bench file is gone.
         """
@@ -101,7 +106,7 @@ class Scenario:
             "repeat": self.repeat,
             "remember": self.remember,
             "plots": list(self.plots),
-            "claims": [claim.to_json() for claim in self.claims],
+            "claims": [claim.to_json() for claim in self.claims_in(profile)],
             "arms": [{"name": arm.name, "id": arm.id, **arm.config()} for arm in arms],
             "may_diverge": list(self.may_diverge),
         }

@@ -26,7 +26,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     found = load_scenarios(arguments.paths)
     if arguments.json:
-        plans = [scenario.plan(scenario.arms[arguments.profile]) for _, scenario in found]
+        plans = [scenario.plan(scenario.arms[arguments.profile], arguments.profile) for _, scenario in found]
         print(json.dumps(plans, indent=2, ensure_ascii=False, allow_nan=False))
         return 0
     for file, scenario in found:

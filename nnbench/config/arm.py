@@ -160,7 +160,7 @@ class Arm:
             raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")
 
     def _check_framework(self) -> None:
-        """What others are asked for is what they all have: plain SGD; of other than torch, a perceptron too."""
+        """What others are asked for is what they all have: plain SGD, on a perceptron or a torch model."""
         if self.framework == OWN_LOOP:
             return
         if self.lr == TUNED:

@@ -177,7 +177,7 @@ class Session:
         start = f"torchrun --standalone --nproc-per-node={ranks} -m pytest" if ranks else "pytest"
         command = shlex.join([*start.split(), *map(relative, self.config.invocation_params.args)])
         return run_plan(
-            [scenario.plan(arms) for scenario, arms in self.scenarios.values()],
+            [scenario.plan(arms, self.profile) for scenario, arms in self.scenarios.values()],
             profile=self.profile, command=os.environ.get("NNBENCH_COMMAND") or command,
             version=nnbench.__version__, seeds=self.seeds, first_seed=self.first_seed, blocks=self.blocks,
             threads=self._threads,

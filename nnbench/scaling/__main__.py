@@ -192,7 +192,7 @@ class _File:
         self._path = path
         torchrun = f"torchrun --standalone --nproc-per-node={place.size}" if place else "python"
         self._plan = run_plan(
-            [scenario.plan(scenario.arms["quick"])],
+            [scenario.plan(scenario.arms["quick"], "quick")],
             profile="quick",
             command=f"{torchrun} -m nnbench.scaling {shlex.join(sys.argv[1:])}",
             version=nnbench.__version__,
