@@ -185,12 +185,15 @@ def records_table(run: Run) -> pd.DataFrame:
     """
     names = list(dict.fromkeys(name for record in run.records for name in record.metrics))
     taken = {*_IDENTITY, *names, *METRICS}
-    rows = [_row(record, names, taken) for record in run.records]
+    flat: dict[int, dict[str, Any]] = {}  # of arms and data sets, which records of a large run share
+    rows = [_row(record, names, taken, flat) for record in run.records]
     columns = list(dict.fromkeys([*_IDENTITY, *(key for row in rows for key in row)]))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _row(record: Record, names: Sequence[str], taken: set[str]) -> dict[str, Any]:
+def _row(
+    record: Record, names: Sequence[str], taken: set[str], flat: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "scenario": record.scenario, "arm": record.arm["name"], "arm_id": record.arm["id"],
         "seed": record.seed, "block": record.block, "status": record.status, "reason": record.reason,
@@ -199,12 +202,16 @@ def _row(record: Record, names: Sequence[str], taken: set[str]) -> dict[str, Any
         value = record.metrics.get(name)
         key = f"metric.{name}" if name in _IDENTITY else name
         row[key] = float("nan") if value is None else value
-    config = {key: value for key, value in record.arm.items() if key not in ("name", "id")}
-    for key, value in _flat(config):
-        row[f"arm.{key}" if key in taken else key] = value
+    if id(record.arm) not in flat:
+        config = {key: value for key, value in record.arm.items() if key not in ("name", "id")}
+        found = {f"arm.{key}" if key in taken else key: value for key, value in _flat(config)}
+        flat[id(record.arm)] = found
+    row.update(flat[id(record.arm)])
     row["quality"] = " ".join(record.quality)
     row.update(_flat(record.environment, "environment."))
-    row.update(_flat(record.data, "data."))
+    if id(record.data) not in flat:
+        flat[id(record.data)] = dict(_flat(record.data, "data."))
+    row.update(flat[id(record.data)])
     return row
 
 

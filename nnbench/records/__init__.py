@@ -3,7 +3,6 @@
 from nnbench.records.files import (
     read_own_record,
     read_record,
-    read_records,
     read_run,
     strict_dumps,
     strict_loads,
@@ -12,6 +11,7 @@ from nnbench.records.files import (
     write_record,
     write_run,
 )
+from nnbench.records.folder import copy_records, read_records
 from nnbench.records.journal import Entry, Journal
 from nnbench.records.record import (
     OK,
@@ -32,7 +32,7 @@ from nnbench.records.record import (
 
 __all__ = [
     "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "DamagedError",
-    "Entry", "Journal", "NewerSchemaError", "Record", "RecordError", "StorageError", "differences",
-    "read_own_record", "read_record", "read_records", "read_run", "record_from_json", "record_id",
-    "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
+    "Entry", "Journal", "NewerSchemaError", "Record", "RecordError", "StorageError", "copy_records",
+    "differences", "read_own_record", "read_record", "read_records", "read_run", "record_from_json",
+    "record_id", "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
 ]  # fmt: skip

@@ -29,7 +29,6 @@ from nnbench.records.record import (
 
 # What a file of a run may hold at most: real ones are a hundredth of it, and a hostile one costs memory.
 _BYTES_MOST = {"record": 2**22, "run": 2**26}
-_REASON_MOST = 200
 
 
 def strict_dumps(value: Any, *, indent: int | None = None) -> str:
@@ -115,9 +114,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sealed(kind: str, content: Mapping[str, Any]) -> str:
-    body = strict_dumps(content)
-    return strict_dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), kind: content}) + "\n"
+def _sealed(kind: str, body: str) -> str:
+    """The file of a *kind* whose content is *body*, as `strict_dumps` writes both."""
+    return f'{{"sha256": "{hashlib.sha256(body.encode()).hexdigest()}", "{kind}": {body}}}\n'
 
 
 def _unsealed(kind: str, path: Path) -> dict[str, Any]:
@@ -125,15 +124,15 @@ def _unsealed(kind: str, path: Path) -> dict[str, Any]:
     try:
         outer = strict_loads(text)
         content: dict[str, Any] = outer[kind]
-        stated, sealed = outer.get("sha256"), _sealed(kind, content)
+        stated, body = outer.get("sha256"), strict_dumps(content)
+        found = hashlib.sha256(body.encode()).hexdigest()
         if not isinstance(content, dict):
             raise TypeError(f"{kind} is no object but {type(content).__name__}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(path, f"is not a {kind} file: {error}") from error
-    found = hashlib.sha256(strict_dumps(content).encode()).hexdigest()
     if stated != found:
         raise DamagedError(path, f"is damaged: SHA-256 {found} where {stated!s:.80} is stated")
-    if text.replace("\r\n", "\n") != sealed:  # a checkout may have changed the end of the line
+    if text.replace("\r\n", "\n") != _sealed(kind, body):  # a checkout may have changed the end of the line
         raise DamagedError(path, "is damaged: its content is sound, but not as it was written")
     return content
 
@@ -156,7 +155,7 @@ def _read(path: Path, kind: str) -> str:
 def write_record(folder: Path, record: Record) -> Path:
     """Write *record* durably under *folder*/records and return its path."""
     path = folder / "records" / f"{record.id}.json"
-    write_atomic(path, _sealed("record", record.to_json()))
+    write_atomic(path, _sealed("record", strict_dumps(record.to_json())))
     return path
 
 
@@ -188,33 +187,10 @@ def read_own_record(path: Path) -> Record:
     return record
 
 
-def read_records(folder: Path) -> tuple[list[Record], list[tuple[str, str]]]:
-    """The records of the run in *folder*, and the file's name and the reason for each that is none.
-
-    Raises:
-        NewerSchemaError: a later nnbench wrote one of them; what this one understands is not the run.
-    """
-    records, rejected = [], []
-    for path in sorted((folder / "records").glob("*.json")):
-        try:
-            records.append(read_own_record(path))
-        except NewerSchemaError:
-            raise
-        except StorageError as error:
-            rejected.append((_printable(path.name), _printable(getattr(error, "reason", str(error)))))
-    return records, rejected
-
-
-def _printable(text: str) -> str:
-    """*text* from a stranger's file in one line that a terminal shows as it is."""
-    line = " ".join(text.split())[:_REASON_MOST]
-    return line if line.isprintable() else ascii(line)
-
-
 def write_run(folder: Path, plan: Mapping[str, Any]) -> Path:
     """Write the plan of a run to *folder*/run.json."""
     path = folder / "run.json"
-    write_atomic(path, _sealed("run", plan))
+    write_atomic(path, _sealed("run", strict_dumps(plan)))
     return path
 
 

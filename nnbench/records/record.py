@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from nnbench.config import NnbenchError, closest
+from nnbench.records.kept import Kept
 from nnbench.records.shape import is_finite, misfit
 
 SCHEMA_VERSION = 2
@@ -65,6 +66,8 @@ class RecordError(NnbenchError, ValueError):
 class Record:
     """What one arm did under one seed.
 
+    Of a large run *curves* and *samples* lie in its index until they are asked for, see `Kept`.
+
     Attributes:
         scenario: name of the scenario, or None for an arm measured on its own.
         arm: name, id and the canonical configuration of the arm.
@@ -118,7 +121,7 @@ class Record:
         for name, value in self.metrics.items():
             self._check_metric(name, value)
 
-        for name, values in self.curves.items():
+        for name, values in () if isinstance(self.curves, Kept) else self.curves.items():
             for value in values:
                 if value is not None and not is_finite(value):
                     raise RecordError(f"curve {name!r} holds {value}: write None instead")
@@ -151,7 +154,8 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Plain values that `json` writes strictly."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**values, "quality": list(self.quality)}
+        kept = {"curves": dict(self.curves), "samples": dict(self.samples)}
+        return {**values, **kept, "quality": list(self.quality)}
 
 
 def record_id(scenario: str | None, arm: Mapping[str, Any], seed: int, block: int) -> str:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nnbench.records.kept import Kept
+
 Check = Callable[[Any], bool]
 
 
@@ -97,6 +99,6 @@ SHAPE: Mapping[str, tuple[str, Check]] = {
 def misfit(values: Mapping[str, Any]) -> str:
     """The first of the *values* of a record that has the wrong type; empty where there is none."""
     for name, (expected, fits) in SHAPE.items():
-        if name in values and not fits(values[name]):
+        if name in values and not isinstance(values[name], Kept) and not fits(values[name]):
             return f"{name}: expected {expected}, got {values[name]!r:.80}"
     return ""

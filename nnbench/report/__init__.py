@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nnbench.config import NnbenchError, install_line
-from nnbench.records import StorageError, write_atomic
+from nnbench.records import StorageError, copy_records, write_atomic
 from nnbench.report.notebook import build
 from nnbench.report.page import render
 from nnbench.results import read_results
@@ -100,12 +100,9 @@ def _copy_results(source: Path, folder: Path) -> str:
         if source.is_file():
             write_atomic(target, source.read_text(encoding="utf-8"))
             return name
-        for old in (target / "records").glob("*.json"):
-            old.unlink()  # of a former report; the name is ours alone, and nothing else in there is touched
-        (target / "records").mkdir(parents=True, exist_ok=True)
+        # those of a former report go; the name is ours alone, and nothing else in there is touched
+        copy_records(source, target)
         shutil.copy2(source / "run.json", target)
-        for path in (source / "records").glob("*.json"):
-            shutil.copy2(path, target / "records")
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
     return name
