@@ -13,8 +13,10 @@ from nnbench.config import (
     EXECUTIONS,
     FRAMEWORKS,
     LOADERS,
+    MEMORY_FORMATS,
     MODELS,
     OPTIMIZERS,
+    PRECISIONS,
     SAMPLINGS,
     SCHEDULES,
     TUNED,
@@ -31,6 +33,8 @@ _KNOWN: Mapping[str, Any] = {
     "sampling": SAMPLINGS,
     "loader": LOADERS,
     "execution": EXECUTIONS,
+    "memory_format": MEMORY_FORMATS,
+    "precision": PRECISIONS,
     "framework": FRAMEWORKS,
 }
 

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from nnbench import devices
-from nnbench.config import OWN_LOOP, Arm
+from nnbench.config import COMPILED, OWN_LOOP, Arm
 from nnbench.meters.flops import Flops, mfu
 from nnbench.meters.memory import MemoryServer, Peak, cuda_peak
 from nnbench.meters.peaks import MatmulPeak, matmul_peak
 
 NOT_ASKED = "measured once per run, in its first block, unless --nnbench-memory=off"
+_COMPILING = "on a CPU the memory that compiling takes cannot be told from that of the steps"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,12 @@ def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer
         return Costs(Peak(peak_bytes=None, reason=why), Flops(forward=None, backward=None, reason=why))
     device = devices.choose_device(arm.device)
     cuda = devices.is_asynchronous(device)
-    peak = cuda_peak(arm, seed, data_folder) if cuda else memory.measure(arm, seed, data_folder)
+    if cuda:
+        peak = cuda_peak(arm, seed, data_folder)
+    elif arm.execution == COMPILED:
+        peak = Peak(peak_bytes=None, reason=_COMPILING)
+    else:
+        peak = memory.measure(arm, seed, data_folder)
     flops = memory.flops(arm, data_folder)
     matmul = None if flops.per_sample is None else _matmul(device, arm.precision, arm.threads)
     return Costs(peak, flops, matmul, cuda)
@@ -75,4 +81,4 @@ def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer
 @functools.cache
 def _matmul(device: torch.device, precision: str, threads: int) -> MatmulPeak:
     with devices.settings(threads):
-        return matmul_peak(device, getattr(torch, precision), threads)
+        return matmul_peak(device, devices.product_type(precision), threads)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from nnbench import devices
-from nnbench.config import MODELS, OWN_LOOP, Arm
+from nnbench.config import BF16_MIXED, COMPILED, CUDA_GRAPH, MODELS, OWN_LOOP, Arm
 from nnbench.optim import Schedule, make_optimizer
 from nnbench.training.history import History
 from nnbench.training.loop import Training, dropout_seed, fresh_model, order_of
@@ -27,6 +27,8 @@ from nnbench.training.vectorised.tally import MembersTally
 # Samples scored at once, and gathered at once, over all members.
 _SCORED = 8192
 _GATHERED = 2048
+# How each member would make its steps alone is not how they are made here.
+_OWN_WAY = {"execution": "eager", "memory_format": "contiguous"}
 # What reads more than one number of a parameter, as a norm does, would mix the members.
 _BY_ELEMENT = frozenset({"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"})
 
@@ -39,6 +41,10 @@ def refusal(arm: Arm) -> str:
         return f"its samples come through the loader {arm.loader!r}"
     if arm.framework != OWN_LOOP:
         return f"{arm.framework} trains it"
+    if arm.execution in (COMPILED, CUDA_GRAPH):
+        return f"the execution {arm.execution!r} makes the steps of one model"
+    if arm.precision == BF16_MIXED:
+        return f"the precision {arm.precision!r} rounds otherwise where many models share a product"
     if arm.optimizer not in _BY_ELEMENT:
         return f"the optimizer {arm.optimizer} may look at more than one weight at a time"
     return ""
@@ -62,12 +68,11 @@ class VectorisedTraining:
         if why := refusal(arm):
             raise _not_vectorisable(arm, why)
         self.arm, self.seeds = arm, tuple(seeds)
-        # how each makes its steps alone is not how they are made here
-        self.first = first = Training(arm.replace(execution="eager"), self.seeds[0], data_folder)
+        self.first = first = Training(arm.replace(**_OWN_WAY), self.seeds[0], data_folder)
         if first.loss_of is not F.cross_entropy and arm.model not in MODELS:
             raise _not_vectorisable(arm, "its model brings a loss of its own")
         self.models = [first.model]
-        self.models += [fresh_model(arm, seed, first.dataset, first.device) for seed in self.seeds[1:]]
+        self.models += [fresh_model(first.arm, seed, first.dataset, first.device) for seed in self.seeds[1:]]
         self.tally = MembersTally(len(self.seeds))
         self._orders = [order_of(arm, seed, len(first.train)) for seed in self.seeds]
         try:
