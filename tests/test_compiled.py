@@ -92,6 +92,17 @@ def test_the_loop_that_tells_its_phases_does_the_same():
     assert PhasedTraining(COMPILED).run().weights_sha256() == fit(COMPILED).weights_sha256()
 
 
+@needs_a_compiler
+@quiet
+def test_dropout_draws_the_same_numbers_under_a_seed_and_others_under_another():
+    """The first weights are the same for all, and the order of the samples is that of the files."""
+    arm = COMPILED.replace(
+        model="mlp", model_args={"hidden": (8,), "dropout": 0.5}, sampling="sequential", init_seed=0, epochs=1
+    )
+    first, again, other = (Training(arm, seed).run().weights_sha256() for seed in (1, 1, 2))
+    assert first == again != other
+
+
 def test_only_lengths_that_are_met_are_tried():
     count = len(Training(ARM).train)
     assert Training(ARM)._batch_lengths() == [48, count % 48]

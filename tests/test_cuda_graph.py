@@ -112,6 +112,14 @@ def test_what_a_graph_cannot_hold_is_refused_with_the_way_out(graphs):
         fit(arm)
 
 
+def test_out_of_memory_is_told_as_such(graphs, monkeypatch):
+    def full(graph):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.cuda, "graph", full)
+    assert measure(GRAPH, memory=False).status == "OOM"
+
+
 def test_the_capture_is_measured_apart(graphs):
     record = measure(GRAPH, memory=False)
     assert record.status == "OK"

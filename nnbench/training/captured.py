@@ -61,6 +61,8 @@ class CapturedStep:
             with torch.cuda.device_of(self._x):
                 self._try(forward, model, optimizer)
                 self._capture(forward, optimizer)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             why = " ".join(str(error).split())[:300]
             raise ConfigError(
@@ -70,9 +72,11 @@ class CapturedStep:
     def _capture(self, forward: Forward, optimizer: Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)  # gradients must be made in the graph's own memory
         with torch.cuda.graph(self._graph):
-            self._loss, self._outputs = forward(self._x, self._y)
-            self._loss.backward()
+            loss, outputs = forward(self._x, self._y)
+            loss.backward()
             optimizer.step()
+        # without their history, which would bind the gradients of eager steps to the stream of the capture
+        self._loss, self._outputs = loss.detach(), outputs.detach()
 
     def _try(self, forward: Forward, model: nn.Module, optimizer: Optimizer) -> None:
         """Steps on a stream of their own, so that nothing of theirs is in the graph; then all is put back."""

@@ -4,8 +4,8 @@ Compiling takes seconds, and happens when a batch comes whose shape was not met 
 and backward pass of each batch length comes first, and leaves nothing behind; the steps then only run what
 is there. Each length gets code of its own (``dynamic=False``): an epoch has two of them at most.
 
-Dropout draws other numbers than eager execution does: the compiler has a generator of its own. Under a seed
-they are the same in every run.
+Validation is not timed with the steps, and calls the model itself. Dropout draws other numbers than eager
+execution does, since the compiler has a generator of its own; under a seed they are the same in every run.
 
 Source: Ansel et al. 2024, "PyTorch 2", ASPLOS, doi 10.1145/3620665.3640366.
 """
