@@ -4,7 +4,7 @@ The baseline is what one writes first: the CNN stack 16-32 and Adam at its usual
 fastest recipe is made of the lecture's own ingredients: strides instead of pooling, batch norm, Nesterov
 momentum, small batches, a one-cycle rate that ends with the training (Smith and Topin 2019, arXiv
 1708.07120), standardized pixels; and of two standard tricks, smoothed labels (Szegedy et al. 2016, arXiv
-1512.00567) and channels-last memory. Both use one thread; validation is not counted.
+1512.00567) and channels_last memory. Both use one thread; validation is not counted.
 
 Targets were fixed beforehand: 90 and 92 % on Fashion-MNIST, 99 % on MNIST and MedNIST, 80 % on fashion-mini,
 which the baseline reaches on the tune split, the last sixth of train, after four epochs. Recipes were chosen
@@ -22,7 +22,7 @@ baseline = Arm(
 strided = {"kernel_size": 3, "stride": 2, "pool": "none", "batch_norm": True}
 fastest = Arm(
     model="cnn", model_args={**strided, "channels": (16, 32), "kernel_size": (5, 3)}, optimizer="nesterov",
-    lr=0.05, schedule="onecycle", batch_size=32, epochs=1, normalize=True, memory_format="channels-last",
+    lr=0.05, schedule="onecycle", batch_size=32, epochs=1, normalize=True, memory_format="channels_last",
 )  # fmt: skip
 three = {**strided, "channels": (16, 32, 64), "kernel_size": (5, 3, 3)}
 digits = fastest.replace(model_args=three, batch_size=128, lr=0.2, label_smoothing=0.1, epochs=2)

@@ -16,6 +16,7 @@ from nnbench.config import (
     MEMORY_FORMATS,
     MODELS,
     OPTIMIZERS,
+    PRECISIONS,
     SAMPLINGS,
     SCHEDULES,
     TUNED,
@@ -32,8 +33,9 @@ _KNOWN: Mapping[str, Any] = {
     "sampling": SAMPLINGS,
     "loader": LOADERS,
     "execution": EXECUTIONS,
-    "framework": FRAMEWORKS,
     "memory_format": MEMORY_FORMATS,
+    "precision": PRECISIONS,
+    "framework": FRAMEWORKS,
 }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from nnbench.config import ConfigError
+from nnbench.config import BF16_MIXED, ConfigError
 
 
 class DeviceMissing(ConfigError):
@@ -55,6 +55,28 @@ def usable_cores() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def weight_type(precision: str) -> torch.dtype:
+    """The number format of weights, gradients and samples."""
+    found: torch.dtype = getattr(torch, "float32" if precision == BF16_MIXED else precision)
+    return found
+
+
+def product_type(precision: str) -> torch.dtype:
+    """The number format that matrix products and convolutions multiply in."""
+    return torch.bfloat16 if precision == BF16_MIXED else weight_type(precision)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Products in bfloat16 inside, where the *precision* is mixed; what must not lose digits stays float32.
+
+    As `torch.autocast` chooses: products and convolutions in bfloat16, losses and norms in float32. bfloat16
+    has the range of float32, so gradients need no scaling (Kalamkar et al. 2019, arXiv 1905.12322).
+    """
+    if precision != BF16_MIXED:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 @contextmanager

@@ -49,6 +49,7 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="target_s", label="time to target", unit="s", better="lower", nature="timed"),
         Metric(name="validation_s", label="validation time", unit="s", better="lower", nature="timed"),
         Metric(name="warmup_s", label="warm-up", unit="s", nature="timed"),
+        Metric(name="compile_s", label="compile, capture", unit="s", better="lower", nature="timed"),
         Metric(name="step_p90_s", label="step, 90 %", unit="ms", scale=1e3, better="lower", nature="timed"),
         Metric(name="step_p99_s", label="step, 99 %", unit="ms", scale=1e3, better="lower", nature="timed"),
         *(

@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from nnbench.config import OPTIMIZERS, Arm, ConfigError, load_object, plain
+from nnbench.config import CAPTURABLE, CUDA_GRAPH, OPTIMIZERS, Arm, ConfigError, load_object, plain
 from nnbench.deferred_compiler import defer_compiler
 
 # What torch does not take together with fused=True.
@@ -25,6 +25,8 @@ def make_optimizer(arm: Arm, parameters: Iterable[torch.nn.Parameter]) -> Optimi
     defer_compiler()
     path, defaults = OPTIMIZERS.get(arm.optimizer, (arm.optimizer, {}))
     chosen = plain(arm.optimizer_args)
+    if arm.execution == CUDA_GRAPH:
+        defaults = {**defaults, **CAPTURABLE[arm.optimizer]}
     if not _NOT_FUSED.isdisjoint(chosen):
         defaults = {key: value for key, value in defaults.items() if key != "fused"}
     arguments = {**defaults, **chosen}

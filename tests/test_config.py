@@ -29,7 +29,7 @@ OTHER_VALUES = {
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
     "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
     "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
-    "execution": "in-backward", "framework": "bare", "memory_format": "channels-last",
+    "execution": "in-backward", "framework": "bare", "memory_format": "channels_last",
     "label_smoothing": 0.1,
 }  # fmt: skip
 
@@ -47,6 +47,8 @@ OTHER_VALUES = {
         ({"schedule": "cosin"}, "schedule: unknown name 'cosin'; did you mean 'cosine'"),
         ({"sampling": "random"}, "sampling: unknown name 'random'"),
         ({"precision": "float16"}, "precision: unknown name 'float16'"),
+        ({"precision": "bf16"}, "precision: unknown name 'bf16'; known: float32, float64, bf16-mixed"),
+        ({"execution": "compile"}, "execution: unknown name 'compile'; did you mean 'compiled'"),
         ({"train_on": "validation"}, "train_on: unknown name 'validation'"),
         ({"device": "gpu"}, "device: expected auto, cpu, cuda or cuda:N, got 'gpu'"),
         ({"device": "cuda:x"}, "device: expected"),
@@ -67,7 +69,7 @@ OTHER_VALUES = {
         ({"ranks": 0}, "ranks: expected 1, 2, …, got 0"),
         ({"loader": "dataloder"}, "did you mean 'dataloader'"),
         ({"batch_norm": "sync"}, "batch_norm: unknown name 'sync'; known: local, global"),
-        ({"memory_format": "nhwc"}, "memory_format: unknown name 'nhwc'; known: contiguous, channels-last"),
+        ({"memory_format": "nhwc"}, "memory_format: unknown name 'nhwc'; known: contiguous, channels_last"),
         ({"label_smoothing": 1}, "label_smoothing: expected 0 to below 1, got 1"),
         ({"label_smoothing": -0.1}, "label_smoothing: expected"),
         ({"label_smoothing": True}, "label_smoothing: expected"),
@@ -152,6 +154,30 @@ def test_ranks_take_equal_shares_of_a_batch():
     with pytest.raises(ConfigError, match="batch_size: 65 cannot be shared equally by 2 ranks; take a mult"):
         Arm(batch_size=65, ranks=2)
     assert Arm(batch_size="full", ranks=2).name == "mlp/sgd/full/r2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"execution": "in-backward", "ranks": 2}, "has no gradients that 2 ranks could average"),
+        ({"execution": "in-backward", "precision": "bf16-mixed"}, "not in that of 'bf16-mixed'; take 'eager'"),
+        ({"execution": "compiled", "ranks": 2, "batch_norm": "global"}, "or batch_norm 'local'"),
+        ({"execution": "cuda-graph", "device": "cpu"}, "needs a CUDA device, and the arm asks for the CPU"),
+        ({"execution": "cuda-graph", "ranks": 2}, "holds the steps of one process, not of 2 ranks"),
+        ({"execution": "cuda-graph", "schedule": "cosine"}, "the schedule 'cosine' changes it; take 'constant'"),
+        ({"execution": "cuda-graph", "optimizer": "adagrad"}, "steps of adagrad; take one of sgd, momentum, "),
+        ({"execution": "cuda-graph", "optimizer": "my.module:Mine"}, "cannot hold the steps of my.module:Mine"),
+        ({"execution": "cuda-graph", "optimizer_args": {"dampening": 0.1}}, "another first step with dampening"),
+        (
+            {"execution": "cuda-graph", "optimizer": "adam", "optimizer_args": {"capturable": False}},
+            "needs optimizer_args without differentiable, and with capturable",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_execution_that_cannot_do_the_rest_is_refused_with_the_way_out(changes, message):
+    with pytest.raises(ConfigError, match=f"execution: {changes['execution']!r} .*{re.escape(message)}"):
+        Arm(**changes)
 
 
 def test_arguments_of_a_loader_need_the_loader():

@@ -11,7 +11,7 @@ ARM = Arm(
     data="digits", model="cnn", model_args={"channels": (4, 6), "batch_norm": True}, optimizer="nesterov",
     lr=0.05, batch_size=48, epochs=2, precision="float64", name="x",
 )  # fmt: skip
-LAST = ARM.replace(memory_format="channels-last")
+LAST = ARM.replace(memory_format="channels_last")
 
 
 def first_convolution(training):
@@ -51,7 +51,7 @@ def test_the_first_weights_have_one_hash_whatever_their_order_in_memory():
 
 def test_it_is_measured_like_any_other():
     record = measure(LAST.replace(precision="float32"))
-    assert (record.status, record.arm["memory_format"]) == ("OK", "channels-last")
+    assert (record.status, record.arm["memory_format"]) == ("OK", "channels_last")
 
 
 def test_many_seeds_as_one_model_learn_what_each_would():

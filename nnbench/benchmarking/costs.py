@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nnbench import devices
-from nnbench.config import OWN_LOOP, Arm
+from nnbench.config import COMPILED, OWN_LOOP, Arm
 from nnbench.meters.bandwidth import Bandwidth, bandwidth, rounded
 from nnbench.meters.flops import Flops, mfu
 from nnbench.meters.limits import Limit, moved_bytes, working_set_bytes
@@ -20,6 +20,7 @@ from nnbench.meters.peaks import MatmulPeak, matmul_peak
 NOT_ASKED = "measured once per run, in its first block, unless --nnbench-memory=off"
 # Named in a record only where operations were counted and a throughput is there to hold against them.
 _LIMITS = ("mfu", "peak_flops_per_s", "moved_bytes", "bandwidth_bytes_per_s", "limit_share")
+_COMPILING = "on a CPU the memory that compiling takes cannot be told from that of the steps"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,12 @@ def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer
         return Costs(Peak(peak_bytes=None, reason=why), Flops(forward=None, backward=None, reason=why))
     device = devices.choose_device(arm.device)
     cuda = devices.is_asynchronous(device)
-    peak = cuda_peak(arm, seed, data_folder) if cuda else memory.measure(arm, seed, data_folder)
+    if cuda:
+        peak = cuda_peak(arm, seed, data_folder)
+    elif arm.execution == COMPILED:
+        peak = Peak(peak_bytes=None, reason=_COMPILING)
+    else:
+        peak = memory.measure(arm, seed, data_folder)
     flops = memory.flops(arm, data_folder)
     if flops.per_sample is None:
         return Costs(peak, flops, cuda=cuda)
@@ -110,7 +116,7 @@ def costs_of(arm: Arm, seed: int, data_folder: Path | None, memory: MemoryServer
 
 @functools.cache
 def _matmul(device: torch.device, precision: str, threads: int) -> MatmulPeak:
-    return matmul_peak(device, getattr(torch, precision), threads)
+    return matmul_peak(device, devices.product_type(precision), threads)
 
 
 @functools.cache

@@ -8,12 +8,13 @@ from nnbench import devices
 from nnbench.config import NnbenchError
 from nnbench.data import DataError, DataMissing
 from nnbench.frameworks import FrameworkMissing
+from nnbench.training.compiled import CompilerMissing
 
 
 def status_of(error: BaseException) -> tuple[str, str]:
     """Status and reason of a training that ended in *error*."""
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, (devices.DeviceMissing, DataMissing, FrameworkMissing)):
+    if isinstance(error, (devices.DeviceMissing, DataMissing, FrameworkMissing, CompilerMissing)):
         return "SKIPPED", str(error)
     if isinstance(error, DataError):
         return "DATA", str(error)

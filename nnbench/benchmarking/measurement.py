@@ -74,15 +74,29 @@ class Measurement:
             self._warm_up(seed)
             if self._wants_phases:
                 self.phases = measure_phases(self.arm, seed, self.data_folder, self.group, self.clock)
+        if isinstance(training, Training):
+            training.make_ready()
         return Round(self, training)
 
     def _warm_up(self, seed: int) -> None:
         training = training_of(self.arm, seed, self.data_folder, self.group)
+        compiling = self._compile(training) if isinstance(training, Training) else {}
         start = self.clock()
         steps = self._warm_up_steps(training) if isinstance(training, Training) else training.warm_up()
         devices.wait(training.device)
         elapsed_ns = self.clock() - start
-        self._warmup = {"warmup_s": elapsed_ns / 1e9 if elapsed_ns >= 0 else None, "warmup_steps": steps}
+        self._warmup = {
+            "warmup_s": elapsed_ns / 1e9 if elapsed_ns >= 0 else None, "warmup_steps": steps, **compiling,
+        }  # fmt: skip
+
+    def _compile(self, training: Training) -> dict[str, float | None]:
+        """Seconds that the arm's execution takes to get ready, the slowest rank's; of the others nothing."""
+        start = self.clock()
+        if not training.make_ready():
+            return {}
+        devices.wait(training.device)
+        elapsed_ns = max(self.group.gather(self.clock() - start))
+        return {"compile_s": elapsed_ns / 1e9 if elapsed_ns >= 0 else None}
 
     def _warm_up_steps(self, training: Training) -> int:
         listener = WarmUp(training.planned_steps, self.clock, ranks=self.group.size, device=training.device)

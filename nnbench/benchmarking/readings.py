@@ -107,7 +107,7 @@ def _shortest(value: torch.Tensor, precision: str) -> float | None:
     """The shortest decimal that reads back as the same number in its own precision."""
     if not torch.isfinite(value):
         return None
-    return float(str(value.numpy())) if precision == "float32" else value.item()
+    return float(str(value.numpy())) if devices.weight_type(precision) == torch.float32 else value.item()
 
 
 def framework_json(training: Training | FrameworkTraining) -> dict[str, str]:

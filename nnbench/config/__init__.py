@@ -10,6 +10,10 @@ from nnbench.config.canonical import plain
 from nnbench.config.errors import ConfigError, NnbenchError, install_line
 from nnbench.config.names import (
     BATCH_NORMS,
+    BF16_MIXED,
+    CAPTURABLE,
+    COMPILED,
+    CUDA_GRAPH,
     DATA_SETS,
     EXECUTIONS,
     FRAMEWORKS,
@@ -30,8 +34,9 @@ from nnbench.config.names import (
 from nnbench.config.probe import Probe
 
 __all__ = [
-    "BATCH_NORMS", "DATA_SETS", "EXECUTIONS", "FRAMEWORKS", "FULL_BATCH", "LOADERS", "MEMORY_FORMATS",
-    "MODELS", "OPTIMIZERS", "OWN_LOOP", "PRECISIONS", "SAMPLINGS", "SCHEDULES", "TUNED",
+    "BATCH_NORMS", "BF16_MIXED", "CAPTURABLE", "COMPILED", "CUDA_GRAPH", "DATA_SETS", "EXECUTIONS",
+    "FRAMEWORKS", "FULL_BATCH", "LOADERS", "MEMORY_FORMATS", "MODELS", "OPTIMIZERS", "OWN_LOOP",
+    "PRECISIONS", "SAMPLINGS", "SCHEDULES", "TUNED",
     "Arm", "ConfigError", "NnbenchError", "Probe",
     "arm_from", "closest", "install_line", "known_or_path", "load_object", "plain",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from nnbench.config.canonical import digest, frozen, plain
 from nnbench.config.errors import ConfigError
+from nnbench.config.executions import check_execution
 from nnbench.config.names import (
     BATCH_NORMS,
     DATA_SETS,
@@ -76,15 +77,19 @@ class Arm:
         {}, "arguments of the DataLoader, such as num_workers; transform=NAME is its data set's"
     )
     framework: str = _setting(OWN_LOOP, "whose loop trains: nnbench's, a bare one, or another framework's")
-    precision: str = _setting("float32", "number format of weights and samples")
+    precision: str = _setting(
+        "float32", "number format; 'bf16-mixed' multiplies in bfloat16 and keeps float32 weights"
+    )
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
     threads: int = _setting(1, "intra-op threads on a CPU, of each rank")
     ranks: int = _setting(1, "processes that share each batch, by DistributedDataParallel")
     batch_norm: str = _setting("local", "batch statistics of each rank ('local') or of all ('global')")
     execution: str = _setting(
-        "eager", "'eager' runs layer by layer, 'in-backward' also changes linear weights in the backward pass"
+        "eager",
+        "'eager' runs layer by layer, 'in-backward' also changes linear weights in the backward pass, "
+        "'compiled' is torch.compile, 'cuda-graph' replays whole steps",
     )
-    memory_format: str = _setting("contiguous", "which pixels lie side by side: 'channels-last' is NHWC")
+    memory_format: str = _setting("contiguous", "order of the pixels in memory; 'channels_last' is NHWC")
 
     kind: ClassVar[str] = "training"
 
@@ -151,11 +156,7 @@ class Arm:
                 f"batch_size: {self.batch_size} cannot be shared equally by {self.ranks} ranks; "
                 f"take a multiple of {self.ranks}"
             )
-        if self.ranks > 1 and self.execution == "in-backward":
-            raise ConfigError(
-                f"execution: 'in-backward' has no gradients that {self.ranks} ranks could average; "
-                "take 'eager'"
-            )
+        check_execution(self)
         if self.loader_args and self.loader != "dataloader":
             raise ConfigError(f"loader_args: given for the loader {self.loader!r}, which takes none")
 

@@ -44,6 +44,16 @@ OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "adam": ("torch.optim:Adam", {"fused": True}),
     "adamw": ("torch.optim:AdamW", {"fused": True}),
 }
+# Optimizers whose step a CUDA graph can hold: what they are asked for beside, so that they count their steps
+# on the device. All of them start from zeros, which a graph needs whose trial steps must leave no trace.
+CAPTURABLE: Mapping[str, Mapping[str, Any]] = {
+    "sgd": {},
+    "momentum": {},
+    "nesterov": {},
+    "rmsprop": {"capturable": True},
+    "adam": {"capturable": True},
+    "adamw": {"capturable": True},
+}
 SCHEDULES = (
     "constant", "step", "multistep", "exponential", "linear", "polynomial", "cosine",
     "cosine-restarts", "cyclic", "onecycle",
@@ -54,9 +64,11 @@ OWN_LOOP = "nnbench"
 FRAMEWORKS = (OWN_LOOP, "bare", "lightning", "skorch", "keras", "scikit-learn")
 TORCH_FRAMEWORKS = ("bare", "lightning", "skorch")  # they train any model of torch
 BATCH_NORMS = ("local", "global")
-PRECISIONS = ("float32", "float64")
-EXECUTIONS = ("eager", "in-backward")
-MEMORY_FORMATS = ("contiguous", "channels-last")
+BF16_MIXED = "bf16-mixed"
+PRECISIONS = ("float32", "float64", BF16_MIXED)
+COMPILED, CUDA_GRAPH = "compiled", "cuda-graph"
+EXECUTIONS = ("eager", "in-backward", COMPILED, CUDA_GRAPH)
+MEMORY_FORMATS = ("contiguous", "channels_last")
 FULL_BATCH = "full"
 TUNED = "tuned"
 

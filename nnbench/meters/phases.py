@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nnbench import devices
-from nnbench.config import Arm
+from nnbench.config import CUDA_GRAPH, Arm
 from nnbench.distributed import ALONE, Group
 from nnbench.meters.device_marks import DeviceMarks
 from nnbench.meters.phase_watch import EPOCH_END, FIRST_LOAD, STRETCHES, WINDOW_READ, PhaseWatch, Stretch
 from nnbench.meters.timing import Clock, Stopwatch
 from nnbench.records import OK
-from nnbench.training import Training, evaluate
+from nnbench.training import Training
 from nnbench.training.events import FORWARD, LOAD, OTHER, PHASES
 from nnbench.training.phased import PhasedTraining
 
@@ -80,6 +80,8 @@ def measure_phases(
     Raises:
         ConfigError, DataError: see `nnbench.training.Training`.
     """
+    if arm.execution == CUDA_GRAPH:
+        return Phases(reason="execution 'cuda-graph' replays a step as a whole: it has no borders to be told")
     # Short runs must not use up the budget of the arm: a schedule would run out.
     longer = arm.replace(max_steps=None, epochs=arm.epochs + _PILOT_STEPS + PAIRS)
     told = PhasedTraining(longer, seed, data_folder, group)
@@ -156,7 +158,7 @@ def _validation_s(training: Training, clock: Clock) -> float:
         training.group.wait()
         devices.wait(training.device)
         start = clock()
-        evaluate(training.model, training.validation_loss_of, training.scored, training.group)
+        training.score()
         devices.wait(training.device)
         return (clock() - start) / 1e9
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from nnbench import devices
 from nnbench.config import FULL_BATCH, Arm
 from nnbench.data import Split
 from nnbench.training.shares import Share
@@ -26,7 +27,8 @@ class Samples:
     def __init__(self, split: Split, arm: Arm, device: torch.device, scale: torch.Tensor) -> None:
         self.images = split.images.to(device)
         self.labels = split.labels.to(device)
-        self.dtype = getattr(torch, arm.precision)
+        self.dtype = devices.weight_type(arm.precision)
+        self._channels_last = arm.memory_format == "channels_last"
         self._scale = scale.to(device=device, dtype=self.dtype)
 
     def __len__(self) -> int:
@@ -35,7 +37,15 @@ class Samples:
     def decode(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 pixels to numbers: /255, and standardized where the arm says so."""
         x = images * self._scale[0]  # one pass: a uint8 tensor times a number is of the number's type
-        return x if len(self._scale) == 1 else x.sub_(self._scale[1]).mul_(self._scale[2])
+        if len(self._scale) > 1:
+            x.sub_(self._scale[1]).mul_(self._scale[2])
+        return self.placed(x)
+
+    def placed(self, x: torch.Tensor) -> torch.Tensor:
+        """A batch (B, C, H, W) in the arm's memory format; a single image is left as it is."""
+        if self._channels_last and x.dim() == 4:
+            return x.contiguous(memory_format=torch.channels_last)
+        return x
 
     def batches(self, share: Share) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """(x, y) of each step of *share*; the last one holds what is left, and may hold nothing."""

@@ -92,7 +92,7 @@ class LoadedSamples(Samples):
 
     def _loaded(self) -> Iterator[Batch]:
         for x, y in self.loader:
-            yield x.to(self._device, non_blocking=True), y.to(self._device, non_blocking=True)
+            yield self.placed(x.to(self._device, non_blocking=True)), y.to(self._device, non_blocking=True)
 
 
 def samples_of(split: Split, arm: Arm, device: torch.device, scale: torch.Tensor, batch: int) -> Samples:

@@ -10,62 +10,31 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim import Optimizer
 
 from nnbench import devices, models
-from nnbench.config import OWN_LOOP, TUNED, Arm, ConfigError
+from nnbench.config import COMPILED, CUDA_GRAPH, OWN_LOOP, TUNED, Arm, ConfigError
 from nnbench.data import Dataset, Split, load
 from nnbench.distributed import ALONE, Group
 from nnbench.optim import Schedule, make_optimizer
 from nnbench.training.batches import Order, Samples, batch_length, pixel_scale
+from nnbench.training.captured import CapturedStep, check_graphs
+from nnbench.training.compiled import compiled, try_batches
 from nnbench.training.events import Listener, StopTraining
 from nnbench.training.history import History
 from nnbench.training.in_backward import update_in_backward
 from nnbench.training.loaders import samples_of
 from nnbench.training.shares import share_of
+from nnbench.training.steps import Forward, Loss, Model, forward_of, optimize, validation_step, weighted
 from nnbench.training.tally import Tally, Window
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Step = tuple[tuple[torch.Tensor, torch.Tensor], float | None]
-
-
-def training_step(
-    model: nn.Module, loss_of: Loss, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Forward pass and loss of one batch: x (B, C, H, W), y (B,) to a scalar loss and outputs (B, K)."""
-    outputs = model(x)
-    return loss_of(outputs, y), outputs
-
-
-def optimize(loss: torch.Tensor, optimizer: Optimizer | None) -> None:
-    """Gradients of *loss*, and one step of the optimizer; without one the backward pass makes the step."""
-    if optimizer is None:
-        loss.backward()
-        return
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def weighted(loss: torch.Tensor, outputs: torch.Tensor, weight: float) -> torch.Tensor:
-    """A rank's loss times its *weight* in the step; that of no sample is 0 with gradients of 0."""
-    return loss * weight if weight else outputs.sum() * 0
-
-
-def validation_step(
-    model: nn.Module, loss_of: Loss, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed loss and number of right answers of one batch, as float64 scalars on the device."""
-    outputs = model(x)
-    loss = loss_of(outputs, y).double() * len(y)
-    return loss, (outputs.argmax(1) == y).sum().double()
 
 
 def evaluate(model: nn.Module, loss_of: Loss, samples: Samples, group: Group = ALONE) -> tuple[float, float]:
@@ -97,6 +66,7 @@ class Training:
         ConfigError: an argument that model, optimizer or schedule does not take; an untuned rate; another
             number of ranks than the arm's; another framework than nnbench.
         DataError: the data set is missing or damaged.
+        DeviceMissing, CompilerMissing: this machine has not what the arm's execution needs.
     """
 
     def __init__(
@@ -133,13 +103,59 @@ class Training:
         )
         self.schedule = Schedule(arm, self.optimizer, self.planned_steps)
         self._parallel = group.parallel(self.model)
+        self._called = self._called_model()
+        self._captured: CapturedStep | None = None
+        self._ready = arm.execution not in (COMPILED, CUDA_GRAPH)
         self._window = Window(own_batch)
         self._order = order_of(arm, seed, len(self.train))
+
+    def _called_model(self) -> Model:
+        """What a training step calls as the model."""
+        if self.arm.execution == CUDA_GRAPH:
+            check_graphs(self.device)
+        return compiled(self._parallel, self.device) if self.arm.execution == COMPILED else self._parallel
+
+    def _forward(self) -> Forward:
+        return forward_of(self._called, self.loss_of, self.device, self.arm.precision)
+
+    def make_ready(self) -> bool:
+        """Compile, or capture, what the steps will run, weights left as they are; whether there was any.
+
+        `run` does so where nobody did; every rank of the group does it together.
+        """
+        if self._ready:
+            return False
+        # under the settings and in the modes of the steps, or these would compile anew
+        with devices.seeded(0, self.device), devices.settings(self.arm.threads):
+            if self.arm.execution == COMPILED:
+                try_batches(self._forward(), self.model, map(self._trial_batch, self._batch_lengths()))
+            else:
+                x, y = self._trial_batch(self.batch)
+                self._captured = CapturedStep(self._forward(), self.model, self.optimizer, x, y)
+        self._ready = True
+        return True
+
+    def _batch_lengths(self) -> list[int]:
+        """Samples of this rank in a full step, and in the last one of an epoch where that is met."""
+        shares = share_of(torch.arange(len(self.train)), self.batch, self.group.rank, self.group.size)
+        steps = min(self.planned_steps, self.steps_per_epoch)
+        short = shares.sizes[steps - 1] < self.batch
+        return [int(shares.own[0]), *([int(shares.own[steps - 1])] if short else [])]
+
+    def _trial_batch(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.train.placed(self.train.decode(self.train.images[:length]).to(self.device))
+        return x, self.train.labels[:length]
+
+    def score(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the model over the scored samples of all ranks, see `evaluate`."""
+        with devices.autocast(self.device, self.arm.precision):
+            return evaluate(self.model, self.validation_loss_of, self.scored, self.group)
 
     def run(self, listener: Listener | None = None, *, validate: bool = True) -> History:
         """Train, announcing events to *listener*; without *validate* the validation loop is left out."""
         history = History(self.model)
         listener = listener or Listener()
+        self.make_ready()
         with (
             devices.seeded(dropout_seed(self.seed, self.group.rank), self.device),
             devices.settings(self.arm.threads),
@@ -179,14 +195,17 @@ class Training:
 
     def _train_window(self, steps: Iterator[Step], listener: Listener) -> Window:
         """The next steps of an epoch; none are left when the window is empty."""
-        model, loss_of, ended = self._parallel, self.loss_of, listener.step_ended
+        forward, captured, ended = self._forward(), self._captured, listener.step_ended
         optimizer = self.optimizer if self._optimizes else None
         after_step = self.schedule.after_step if self.schedule.moves_by_step else None
         window = self._window.emptied()
         try:
             for (x, y), weight in islice(steps, window.most_steps):
-                loss, outputs = training_step(model, loss_of, x, y)
-                optimize(loss if weight is None else weighted(loss, outputs, weight), optimizer)
+                if captured is not None and len(y) == captured.batch:
+                    loss, outputs = captured(x, y)
+                else:
+                    loss, outputs = forward(x, y)
+                    optimize(loss if weight is None else weighted(loss, outputs, weight), optimizer)
                 if after_step is not None:
                     after_step()
                 window.keep(loss.detach(), outputs.detach())
@@ -197,7 +216,7 @@ class Training:
 
     def _validate_epoch(self, epoch: int, history: History, listener: Listener) -> None:
         self.group.send_buffers(self.model)
-        loss, accuracy = evaluate(self.model, self.validation_loss_of, self.scored, self.group)
+        loss, accuracy = self.score()
         if not math.isfinite(loss):  # the last step broke the weights, and no training step saw it
             history.status, history.first_bad_step = "DIVERGED", history.steps
             return
@@ -250,8 +269,8 @@ def fresh_model(arm: Arm, seed: int, dataset: Dataset, device: torch.device) -> 
     """
     with devices.seeded(_derive(seed if arm.init_seed is None else arm.init_seed, 1), device):
         model = models.build(arm.model, dataset.input_shape, dataset.classes, arm.model_args)
-    model = model.to(device=device, dtype=getattr(torch, arm.precision))
-    return model.to(memory_format=torch.channels_last) if arm.memory_format == "channels-last" else model
+    model = model.to(device=device, dtype=devices.weight_type(arm.precision))
+    return model.to(memory_format=torch.channels_last) if arm.memory_format == "channels_last" else model
 
 
 def order_of(arm: Arm, seed: int, count: int) -> Order:

@@ -26,7 +26,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from nnbench.config import Arm
+from nnbench.config import CUDA_GRAPH, Arm, ConfigError
 from nnbench.distributed import ALONE, Group
 from nnbench.training.events import (
     BACKWARD,
@@ -41,7 +41,8 @@ from nnbench.training.events import (
 )
 from nnbench.training.history import History
 from nnbench.training.loaders import Batch, LoadedSamples
-from nnbench.training.loop import Step, Training, training_step, weighted
+from nnbench.training.loop import Step, Training
+from nnbench.training.steps import weighted
 from nnbench.training.tally import Window
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ class PhasedTraining(Training):
     """A `Training` that announces `Listener.phase_ended` at each border.
 
     Raises:
-        ConfigError, DataError: see `Training`.
+        ConfigError, DataError: see `Training`; or steps that are replayed as a whole, without borders.
     """
 
     def __init__(
         self, arm: Arm, seed: int = 0, data_folder: Path | None = None, group: Group = ALONE
     ) -> None:
+        if arm.execution == CUDA_GRAPH:
+            raise ConfigError("execution: 'cuda-graph' replays whole steps, without phases; take 'eager'")
         super().__init__(arm, seed, data_folder, group)
         self._listener = Listener()
         self._gathered, self._averaged = LOAD, BACKWARD
@@ -89,7 +92,7 @@ class PhasedTraining(Training):
         super()._train_epoch(epoch, history, listener)
 
     def _train_window(self, steps: Iterator[Step], listener: Listener) -> Window:
-        model, optimizer, tell = self._parallel, self.optimizer, listener.phase_ended
+        forward, optimizer, tell = self._forward(), self.optimizer, listener.phase_ended
         gathered, averaged = self._gathered, self._averaged
         after_step = self.schedule.after_step if self.schedule.moves_by_step else None
         window = self._window.emptied()
@@ -99,7 +102,7 @@ class PhasedTraining(Training):
         try:
             for (x, y), weight in islice(steps, window.most_steps):
                 tell(gathered)
-                loss, outputs = training_step(model, self.loss_of, x, y)
+                loss, outputs = forward(x, y)
                 total = loss if weight is None else weighted(loss, outputs, weight)
                 tell(FORWARD)
                 if self._optimizes:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import torch
 
-from nnbench import models
+from nnbench import devices, models
 from nnbench.config import DATA_SETS, MODELS, Arm, NnbenchError, arm_from, load_object
 from nnbench.data import load
 from nnbench.deferred_compiler import defer_compiler
@@ -159,7 +159,7 @@ def _in_child(line: str) -> str:
 def _flops(arm: Arm, folder: Path | None) -> Flops:
     dataset = load(arm.data, folder)
     model = models.build(arm.model, dataset.input_shape, dataset.classes, arm.model_args)
-    dtype = getattr(torch, arm.precision)
+    dtype = devices.weight_type(arm.precision)
     return count(model.to(dtype), dataset.input_shape, dtype)
 
 

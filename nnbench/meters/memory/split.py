@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
 from nnbench import devices
+from nnbench.config import COMPILED
 from nnbench.meters.memory.peak import Split
 from nnbench.training import Training
-from nnbench.training.loop import Loss, training_step
+from nnbench.training.steps import Loss, training_step
 
 Storages = dict[int, int]
 
@@ -28,9 +29,15 @@ def split_of(training: Training) -> Split | str:
     Runs one more forward pass, on a batch of its own.
     """
     model, batch, device = training.model, training.batch, training.device
-    samples = training.train
+    arm, samples = training.arm, training.train
+    if arm.execution == COMPILED:
+        return "what a compiled step keeps is its compiler's choice, and not seen by autograd"
     try:
-        with devices.seeded(0, device), devices.settings(training.arm.threads):
+        with (
+            devices.seeded(0, device),
+            devices.settings(arm.threads),
+            devices.autocast(device, arm.precision),
+        ):
             x = samples.decode(samples.images[:batch]).to(device)
             y = samples.labels[:batch].clone()
             activation_bytes = saved_bytes(model, training.loss_of, x, y)

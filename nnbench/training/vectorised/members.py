@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from nnbench import devices
-from nnbench.config import MODELS, OWN_LOOP, Arm
+from nnbench.config import BF16_MIXED, COMPILED, CUDA_GRAPH, MODELS, OWN_LOOP, Arm
 from nnbench.optim import Schedule, make_optimizer
 from nnbench.training.history import History
 from nnbench.training.loop import Training, dropout_seed, fresh_model, order_of
@@ -43,6 +43,10 @@ def refusal(arm: Arm) -> str:
         return f"{arm.framework} trains it"
     if arm.label_smoothing:
         return "its labels are smoothed"
+    if arm.execution in (COMPILED, CUDA_GRAPH):
+        return f"the execution {arm.execution!r} makes the steps of one model"
+    if arm.precision == BF16_MIXED:
+        return f"the precision {arm.precision!r} rounds otherwise where many models share a product"
     if arm.optimizer not in _BY_ELEMENT:
         return f"the optimizer {arm.optimizer} may look at more than one weight at a time"
     return ""
