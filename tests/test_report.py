@@ -129,8 +129,9 @@ def test_the_target_is_told():
     _, records = architectures(2)
     arm = {**records[0].arm, "target_accuracy": 0.8}
     made = [dataclasses.replace(r, arm=arm, metrics={**r.metrics, "target_s": 1.25}) for r in records[:2]]
-    assert "logistic reaches 80% accuracy first, after 1.25 s of training." in findings.sentences(
-        made, "quick"
+    assert (
+        "logistic reaches 80% accuracy first, after 1.25 s of training, mean of 2 seeds."
+        in findings.sentences(made, "quick")
     )
 
 

@@ -1,16 +1,19 @@
 """Seconds until a stated accuracy: means over seeds in which a miss takes forever."""
 
 import math
+from pathlib import Path
 
 import pytest
 import scipy.stats
 
+from nnbench.catalog import load_scenarios
 from nnbench.records import OK, Record
 from nnbench.stats import mean_with_misses
 from nnbench.summary import summarize
 from nnbench.terminal import scenario_lines
 from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
 
+BENCH = Path(__file__).parents[1] / "bench" / "test_time_to_accuracy.py"
 PLAN = {"name": "s", "question": "how long?", "arms": [], "claims": []}
 
 
@@ -130,3 +133,22 @@ def test_the_terminal_shows_the_table():
     assert "times as fast" in lines
     assert "90\u00a0%" in lines
     assert "times as fast" not in "\n".join(scenario_lines(PLAN, [record(target=None)], "quick"))
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "full"])
+def test_both_recipes_have_the_same_goal_and_the_same_threads(profile):
+    ((_, scenario),) = load_scenarios([BENCH])
+    arms = scenario.arms[profile]
+    for baseline, fastest in zip(arms[::2], arms[1::2], strict=True):
+        assert (baseline.name, fastest.name) == tuple(
+            f"{baseline.data} {baseline.target_accuracy:.0%}, {who}" for who in ("baseline", "fastest")
+        )
+        for name in ("data", "target_accuracy", "threads", "precision", "train_on", "device"):
+            assert getattr(baseline, name) == getattr(fastest, name)
+
+
+def test_without_real_data_everything_but_full_runs():
+    ((_, scenario),) = load_scenarios([BENCH])
+    assert {arm.data for profile in ("smoke", "quick") for arm in scenario.arms[profile]} == {"fashion-mini"}
+    claimed = {name for claim in scenario.claims for name in claim.arms}
+    assert claimed <= {arm.name for arm in scenario.arms["full"]}

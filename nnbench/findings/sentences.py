@@ -16,9 +16,9 @@ from nnbench.stats import (
     Estimate,
     binomial_error,
     block_ratio,
-    median_with_misses,
     paired_difference,
 )
+from nnbench.time_to_accuracy import times_to_accuracy
 
 SEEDS_FOR_SMALL_DIFFERENCES = 6
 
@@ -26,9 +26,7 @@ SEEDS_FOR_SMALL_DIFFERENCES = 6
 def sentences(records: Sequence[Record], profile: str, may_diverge: Sequence[str] = ()) -> list[str]:
     """What the records of one scenario say, in plain words, each with its uncertainty."""
     found = [
-        *_accuracy_sentences(records, profile),
-        *_time_sentences(records),
-        *_target_sentences(records),
+        *_comparisons(records, profile),
         *_exact_sentence(records, "parameters"),
         *_exact_sentence(records, "receptive_field"),
         *_exact_sentence(records, "macs"),
@@ -36,6 +34,25 @@ def sentences(records: Sequence[Record], profile: str, may_diverge: Sequence[str
         *_doubt_sentences(records),
     ]  # fmt: skip
     return found or ["Nothing was measured."]
+
+
+def _comparisons(records: Sequence[Record], profile: str) -> list[str]:
+    """Who is ahead; where a scenario has several data sets, on each of them: they do not compare."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.arm.get("data"):
+            groups.setdefault(str(record.arm["data"]), []).append(record)
+    if len(groups) < 2:
+        return _of_one_data_set(records, profile)
+    return [f"{data}: {text}" for data, mine in groups.items() for text in _of_one_data_set(mine, profile)]
+
+
+def _of_one_data_set(records: Sequence[Record], profile: str) -> list[str]:
+    return [
+        *_accuracy_sentences(records, profile),
+        *_time_sentences(records),
+        *_target_sentences(records),
+    ]
 
 
 def _accuracy_sentences(records: Sequence[Record], profile: str) -> list[str]:
@@ -116,17 +133,19 @@ def _unlike(records: Sequence[Record], name: str) -> str:
 
 
 def _target_sentences(records: Sequence[Record]) -> list[str]:
-    aimed = [r for r in records if r.status == OK and "target_s" in r.metrics]
-    medians = {
-        arm: median_with_misses([r.metrics["target_s"] for r in aimed if r.arm["name"] == arm])
-        for arm in arms_of(aimed)
-    }
-    ranked = sorted(medians.items(), key=lambda item: item[1])
-    if not ranked or math.isinf(ranked[0][1]) or _unlike(records, "target_s"):
+    if _unlike(records, "target_s"):
         return []
-    targets = {r.arm.get("target_accuracy") for r in records if r.arm.get("target_accuracy")}
-    goal = f"{next(iter(targets)):.0%} accuracy" if len(targets) == 1 else "the target accuracy"
-    return [f"{ranked[0][0]} reaches {goal} first, after {number(ranked[0][1])} s of training."]
+    found, texts = times_to_accuracy(records), []
+    for goal in dict.fromkeys(of.target for of in found):
+        # by the mean over seeds, as in the table: a recipe that misses once is not first
+        steady = [(of.seconds.centre, of) for of in found if of.target == goal and of.seconds]
+        least, first = min(steady, key=lambda item: item[0], default=(math.inf, None))
+        if first is not None and math.isfinite(least):
+            seeds = f", mean of {first.seeds} seeds" if first.seeds > 1 else ""
+            texts.append(
+                f"{first.arm} reaches {goal:.0%} accuracy first, after {number(least)} s of training{seeds}."
+            )
+    return texts
 
 
 def _exact_sentence(records: Sequence[Record], name: str) -> list[str]:
