@@ -141,9 +141,12 @@ def test_times_that_do_not_compare_are_not_ranked():
 
 def test_times_to_a_target_are_ranked_only_where_they_compare():
     records = [
-        dataclasses.replace(record, metrics={**record.metrics, "target_s": 1.0 + i})
+        dataclasses.replace(
+            record, metrics={**record.metrics, "target_s": 1.0 + i},
+            arm={**record.arm, "target_accuracy": 0.1},
+        )
         for i, record in enumerate(architectures(2)[1][:4])
-    ]
+    ]  # fmt: skip
     assert any("first, after" in text for text in findings.sentences(records, "quick"))
     unlike = [other(records[0], cpu="Other"), *records[1:]]
     assert not any("first, after" in text for text in findings.sentences(unlike, "quick"))

@@ -151,6 +151,16 @@ def test_max_steps_ends_within_an_epoch():
     assert len(history.curves["validation_accuracy"]) == 1
 
 
+def test_a_training_ends_where_it_reaches_its_target():
+    arm = Arm(data="digits", model_args={"hidden": (32,)}, lr=0.1, batch_size=32, epochs=8)
+    whole = fit(arm).curves["validation_accuracy"]
+    target = whole[2]
+    reached = next(epoch for epoch, accuracy in enumerate(whole, 1) if accuracy >= target)
+    history = fit(arm.replace(target_accuracy=target))
+    assert history.curves["validation_accuracy"] == whole[:reached]
+    assert fit(arm.replace(target_accuracy=1.0)).curves["validation_accuracy"] == whole  # a miss
+
+
 def test_a_listener_may_stop_the_training():
     class Stop(Listener):
         def step_ended(self):

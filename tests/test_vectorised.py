@@ -187,6 +187,7 @@ def test_where_all_have_diverged_the_training_ends():
     ("change", "why"),
     [
         ({"ranks": 2}, "it trains in 2 ranks"),
+        ({"target_accuracy": 0.9}, "each ends when it has reached its target"),
         ({"loader": "dataloader"}, "its samples come through the loader 'dataloader'"),
         ({"optimizer": "torch.optim:Adafactor"}, "the optimizer torch.optim:Adafactor may look at more than one"),
         (own("OwnLoss"), "its model brings a loss of its own"),

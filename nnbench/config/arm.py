@@ -65,7 +65,9 @@ class Arm:
     sampling: str = _setting("reshuffle", "order of the samples")
     epochs: int = _setting(3, "passes over the training set")
     max_steps: int | None = _setting(None, "stop after that many steps, even within an epoch")
-    target_accuracy: float | None = _setting(None, "validation accuracy whose time is taken, 0 to 1")
+    target_accuracy: float | None = _setting(
+        None, "validation accuracy that ends the training, and whose time is taken, 0 to 1"
+    )
     init_seed: int | None = _setting(None, "seed of the first weights (default: the seed of the run)")
     train_on: str = _setting("train", "'train', or 'tune' to hold back its last sixth and score on it")
     normalize: bool = _setting(False, "standardize pixels by the training set's mean and deviation")

@@ -167,7 +167,11 @@ class Training:
                         break
                     if validate:
                         self._validate_epoch(epoch, history, listener)
-                    if history.status != "OK" or history.steps >= self.planned_steps:
+                    if (
+                        history.status != "OK"
+                        or history.steps >= self.planned_steps
+                        or self._arrived(history)
+                    ):
                         break
             except StopTraining:
                 pass
@@ -222,6 +226,11 @@ class Training:
             return
         history.append(validation_loss=loss, validation_accuracy=accuracy)
         listener.validated(epoch)
+
+    def _arrived(self, history: History) -> bool:
+        """Whether the arm's target is reached: nothing that comes after it is asked for."""
+        target, reached = self.arm.target_accuracy, history.curves.get("validation_accuracy", [])
+        return target is not None and bool(reached) and reached[-1] >= target
 
 
 def _smoothed(loss_of: Loss, arm: Arm) -> Loss:

@@ -41,6 +41,8 @@ def refusal(arm: Arm) -> str:
         return f"its samples come through the loader {arm.loader!r}"
     if arm.framework != OWN_LOOP:
         return f"{arm.framework} trains it"
+    if arm.target_accuracy is not None:
+        return "each ends when it has reached its target"
     if arm.label_smoothing:
         return "its labels are smoothed"
     if arm.execution in (COMPILED, CUDA_GRAPH):
