@@ -15,14 +15,15 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nnbench.config import ConfigError, closest
+from nnbench.findings import for_plots
 from nnbench.plots.arms import accuracy_against_cost, overview
 from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
 from nnbench.plots.factors import by_factor
-from nnbench.plots.frameworks import framework_tax
+from nnbench.plots.frameworks import choose_trainings, framework_tax
 from nnbench.plots.limits import roofline
-from nnbench.plots.scaling import scaling
-from nnbench.plots.seeds import cost_per_seed
-from nnbench.plots.style import Drawing, Subject, styled, subject_of
+from nnbench.plots.scaling import choose_series, scaling
+from nnbench.plots.seeds import choose_networks, cost_per_seed
+from nnbench.plots.style import Chooser, Drawing, Subject, styled, subject_of
 from nnbench.plots.verdicts import verdicts
 from nnbench.records import StorageError, write_atomic
 from nnbench.results import Run
@@ -31,14 +32,22 @@ from nnbench.tabular import to_csv
 __all__ = ["PLOTS", "Drawing", "Subject", "draw", "save"]
 
 Plot = Callable[[Run, Mapping[str, Any]], Figure]
+# Plots that need certain arms together choose for themselves; the claims are judged from all arms.
+_CHOOSERS: Mapping[Callable[[Subject], Drawing], Chooser] = {
+    scaling: choose_series,
+    framework_tax: choose_trainings,
+    cost_per_seed: choose_networks,
+    verdicts: lambda *_: None,
+}
 
 
 def _plot(function: Callable[[Subject], Drawing]) -> Plot:
     """*function* in the house style, as a function of a run and a scenario's plan."""
+    choose = _CHOOSERS.get(function, for_plots)
 
     def drawn(run: Run, scenario_plan: Mapping[str, Any]) -> Figure:
         with styled():
-            figure = function(subject_of(run, scenario_plan))
+            figure = function(subject_of(run, scenario_plan, choose))
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # each save would do the layout again
             return figure
