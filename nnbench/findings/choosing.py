@@ -121,18 +121,21 @@ def whole_groups(
 
     Args:
         groups: the names of their arms; where there are none, the choice is that of `for_plots`.
-        most: how many groups there may be.
+        most: how many groups there may be; those with arms that claims name come first, up to a half.
     """
     found = list(groups)
     total = len(plan["arms"])
     if not found:
         return for_plots(plan, records)
-    picked = [found[i] for i in evenly(len(found), most)]
-    arms = tuple(dict.fromkeys(arm for group in picked for arm in group))
+    named = {str(arm) for claim in plan.get("claims", ()) for arm in claim.get("arms", ())}
+    claimed = [i for i, group in enumerate(found) if named.intersection(group)][: (most + 1) // 2]
+    rest = [i for i in range(len(found)) if i not in claimed]
+    picked = sorted([*claimed, *(rest[i] for i in evenly(len(rest), most - len(claimed)))])
+    arms = tuple(dict.fromkeys(arm for i in picked for arm in found[i]))
     if total <= ARMS_MOST or len(arms) == total:
         return None
     of = f"{len(picked)} of {len(found):,} groups that belong together"
-    return Choice(arms, f"{len(arms)} of {total:,} arms: {of}, evenly in the order of the plan")
+    return Choice(arms, f"{len(arms)} of {total:,} arms, from {of}")
 
 
 class _OfArm(Protocol):

@@ -158,9 +158,9 @@ def _best_place(
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return float(max(0.0, width) * max(0.0, height))
+    (ax0, ay0), (ax1, ay1) = a.get_points().tolist()
+    (bx0, by0), (bx1, by1) = b.get_points().tolist()
+    return float(max(0.0, min(ax1, bx1) - max(ax0, bx0)) * max(0.0, min(ay1, by1) - max(ay0, by0)))
 
 
 def _leader(axes: Axes, label: Label, box: Bbox, point: Sequence[float]) -> None:

@@ -8,7 +8,7 @@ import statistics
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -126,6 +126,7 @@ class Subject:
     frame: pd.DataFrame
     arms: tuple[str, ...]
     choice: str = ""
+    _values: dict[tuple[str, str], list[float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -142,6 +143,12 @@ class Subject:
 
         A time of a disturbed block counts only where there is no other, as in the tables.
         """
+        key = arm, name
+        if key not in self._values:  # asked for many times over
+            self._values[key] = self._found(arm, name)
+        return list(self._values[key])
+
+    def _found(self, arm: str, name: str) -> list[float]:
         if name not in self.frame:
             return []
         found = self.done.loc[self.done["arm"] == arm, [name, "quality"]].dropna(subset=[name])
@@ -186,6 +193,10 @@ class Subject:
 Chooser = Callable[[Mapping[str, Any], Sequence[Record]], Choice | None]
 
 
+def all_arms(plan: Mapping[str, Any], records: Sequence[Record]) -> None:
+    """The `Chooser` that leaves none out."""
+
+
 def subject_of(run: Run, plan: Mapping[str, Any], choose: Chooser = for_plots) -> Subject:
     """The scenario of *plan* in *run*; arms that have records but no plan come last.
 
@@ -194,7 +205,7 @@ def subject_of(run: Run, plan: Mapping[str, Any], choose: Chooser = for_plots) -
     choice = choose(plan, run.of(str(plan["name"])))
     if choice is not None:
         run = run.only(str(plan["name"]), choice.arms)
-        few = subject_of(run, run.plan["scenarios"][0], lambda *_: None)
+        few = subject_of(run, run.plan["scenarios"][0], all_arms)
         return dataclasses.replace(few, choice=f"Showing {choice.text}.")
     frame = records_table(dataclasses.replace(run, records=run.of(str(plan["name"]))))
     names = [str(arm["name"]) for arm in plan["arms"]]

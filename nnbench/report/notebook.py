@@ -18,6 +18,8 @@ SMOKE_BANNER = (
     "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "
     "of training and mean nothing."
 )
+# A report of more plots than these shows the first of each scenario: each costs a second or two, and 0.4 MB.
+PLOTS_MOST = 48
 _SETUP = """\
 from IPython.display import HTML, Image, Markdown
 
@@ -36,7 +38,7 @@ def table(frame):
 
 def figure(scenario, name):
     drawing = plots.draw(run, run.scenario(scenario), name)
-    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")
+    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}"%s)
     return Image(png, width=860)"""
 
 
@@ -74,7 +76,8 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
         yield "markdown", "smoke", f"> **{SMOKE_BANNER}**", {"banner": True}
     comment = "# The results that this notebook shows: a run folder, or what pytest --benchmark-json wrote."
     yield "code", "parameters", f"{comment}\nRESULTS = {results!r}", {}
-    yield "code", "setup", _SETUP, {}
+    many = sum(len(plan.get("plots", ())) for plan in run.plan["scenarios"]) > PLOTS_MOST
+    yield "code", "setup", _SETUP % (", palette=True" if many else ""), {}
     yield "markdown", "glance-title", "## At a glance", {"anchor": "At a glance"}
     yield "code", "glance", "table(glance(run))", {}
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
@@ -84,7 +87,9 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     for plan in run.plan["scenarios"]:
         records = run.of(str(plan["name"]))
         aims = bool(times_to_accuracy(records))
-        yield from _scenario(plan, skipped(records), scales=bool(efficiencies(records)), aims=aims)
+        plots = plan.get("plots", ())
+        shown = {**plan, "plots": plots[:1], "left_out": plots[1:]} if many else plan
+        yield from _scenario(shown, skipped(records), scales=bool(efficiencies(records)), aims=aims)
     yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
     yield "code", "environment", "table(environment(run))", {}
     yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
@@ -105,6 +110,12 @@ def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool, aims: bool
     yield from _tables(plan, scales=scales, aims=aims)
     for plot in plan.get("plots", ()):
         yield _plot(plan, str(plot))
+    if left := plan.get("left_out"):
+        text = (
+            f"Showing 1 of {len(left) + 1} plots; all: nnbench plot RUN. To draw another here: "
+            f"`figure({name!r}, {left[0]!r})`; there are {escape_markdown(', '.join(left))}."
+        )
+        yield _part(name, "markdown", "plots-left-out", text)
     yield _part(name, "markdown", "says-title", "### What the numbers say")
     yield _part(name, "code", "says", f"Markdown(says(run, {name!r}))")
     if plan.get("claims"):
