@@ -155,20 +155,16 @@ def _panel(axis: Axes, subject: Subject, name: str, width_in: float) -> None:
     column = _column(subject, name, width_in)
     exact = metric(name).nature == "exact"
     _value_axis(axis, column, width_in)
-    dots: list[tuple[float, float, str]] = []
     for row, arm in enumerate(subject.arms):
         if arm not in column.values:
             continue
         look, values = subject.looks[arm], column.values[arm]
         if len(values) > 1 and not exact:
-            dots += [(value, row + 0.22, look.colour) for value in values]
+            axis.scatter(values, [row + 0.22] * len(values), s=22, color=look.colour, alpha=0.65, lw=0)
         if arm in column.ends:
             axis.plot(column.bar(arm), [row, row], color=look.colour, lw=2, solid_capstyle="butt")
         axis.plot([style.centre(name, values)], [row], **look.marked(8))
         _write_value(axis, column, arm, row, width_in)
-    if dots:
-        xs, ys, colours = zip(*dots, strict=True)
-        axis.scatter(xs, ys, s=22, c=colours, alpha=0.65, linewidths=0)
     label = style.axis_label(metric(name), ", log" if column.log else "")
     axis.set_xlabel("\n".join(style.wrap(label, width_in, TEXT_PT)))
     axis.set_ylabel("")
