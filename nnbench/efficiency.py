@@ -7,6 +7,7 @@ of each rank (Gustafson 1988, "Reevaluating Amdahl's law").
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,39 +59,38 @@ def efficiencies(records: Sequence[Record]) -> list[Efficiency]:
     compared, such as those of a bare process against those of a launch, give NOT_COMPARABLE with the reason.
     """
     arms = {str(record.arm["name"]): record.arm for record in records}
+    runs: dict[str, dict[tuple[int, int], Record]] = {name: {} for name in arms}
+    for record in records:
+        if _throughput(record):
+            runs[str(record.arm["name"])][record.seed, record.block] = record
+    ones: dict[str, list[str]] = {}  # of one rank, by all that a partner must share
+    for name, arm in arms.items():
+        if arm.get("ranks") == 1:
+            ones.setdefault(_held(arm), []).append(name)
     found = []
     for name, arm in arms.items():
         partners: dict[str, str] = {}
-        for other, one in arms.items():
-            partners.setdefault(_kind(arm, one), other)
+        for other in ones.get(_held(arm), ()) if arm.get("ranks", 1) != 1 else ():
+            partners.setdefault(_kind(arm, arms[other]), other)
         for kind in (STRONG, WEAK):
             if kind in partners:
-                pairs = _pairs(records, name, partners[kind])
+                many, single = runs[name], runs[partners[kind]]
+                pairs = [(many[run], single[run]) for run in sorted(many.keys() & single.keys())]
                 found.append(_efficiency(name, partners[kind], int(arm["ranks"]), kind, pairs))
     return found
 
 
 def _kind(arm: Mapping[str, Any], one: Mapping[str, Any]) -> str:
-    """How *arm* scales *one* up; empty where it is another training."""
-    ranks = arm.get("ranks", 1)
-    if ranks == 1 or one.get("ranks") != 1 or _held(arm) != _held(one):
-        return ""
+    """How *arm* of several ranks scales *one* up; empty where it is another training."""
+    ranks = arm["ranks"]
     if arm["batch_size"] == one["batch_size"]:
         return STRONG
     whole = isinstance(arm["batch_size"], str) or isinstance(one["batch_size"], str)
     return WEAK if not whole and arm["batch_size"] == ranks * one["batch_size"] else ""
 
 
-def _held(arm: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in arm.items() if key not in _FREE}
-
-
-def _pairs(records: Sequence[Record], name: str, other: str) -> list[tuple[Record, Record]]:
-    runs: list[dict[tuple[int, int], Record]] = [
-        {(r.seed, r.block): r for r in records if r.arm["name"] == wanted and _throughput(r)}
-        for wanted in (name, other)
-    ]
-    return [(runs[0][run], runs[1][run]) for run in sorted(runs[0].keys() & runs[1].keys())]
+def _held(arm: Mapping[str, Any]) -> str:
+    return json.dumps({key: value for key, value in arm.items() if key not in _FREE}, sort_keys=True)
 
 
 def _throughput(record: Record) -> float | None:

@@ -7,6 +7,7 @@ A result is either a run folder (``run.json`` and ``records/*.json``) or the fil
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,21 @@ class Run:
     def of(self, name: str) -> list[Record]:
         """The records of the scenario called *name*."""
         return [record for record in self.records if record.scenario == name]
+
+    def only(self, name: str, arms: Sequence[str]) -> Run:
+        """This run with the scenario called *name* alone, and of it the *arms*, in their order.
+
+        Raises:
+            ConfigError: no scenario of this run has that name.
+        """
+        place = {arm: i for i, arm in enumerate(arms)}
+        plan = self.scenario(name)
+        planned = [arm for arm in plan["arms"] if arm["name"] in place]
+        planned.sort(key=lambda arm: place[arm["name"]])
+        records = [record for record in self.of(name) if record.arm["name"] in place]
+        records.sort(key=lambda record: place[record.arm["name"]])
+        whole = {**self.plan, "scenarios": [{**plan, "arms": planned}]}
+        return dataclasses.replace(self, plan=whole, records=records)
 
 
 def read_results(path: str | Path) -> Run:

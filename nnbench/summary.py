@@ -51,13 +51,15 @@ def summarize(records: Sequence[Record]) -> list[dict[str, str]]:
     on their interquartile range stands beside it. A metric that no record of the scenario has gets no column;
     blocks have one where there is more than one.
     """
-    arms = list(dict.fromkeys(str(record.arm["name"]) for record in records))
+    arms: dict[str, list[Record]] = {}
+    for record in records:
+        arms.setdefault(str(record.arm["name"]), []).append(record)
     names = [name for name in COLUMNS if any(name in record.metrics for record in records)]
     # what a user's own probe returns is shown too
     own = {name: 0 for record in records if record.arm["kind"] == "probe" for name in record.metrics}
     names += [name for name in own if name not in names]
     parts = ("seed", "block") if any(record.block for record in records) else ("seed",)
-    return [_row(arm, [r for r in records if r.arm["name"] == arm], names, parts) for arm in arms]
+    return [_row(arm, mine, names, parts) for arm, mine in arms.items()]
 
 
 def _row(arm: str, records: Sequence[Record], names: Sequence[str], parts: Sequence[str]) -> dict[str, str]:

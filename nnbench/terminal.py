@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
-from nnbench.efficiency import efficiencies, efficiency_rows
-from nnbench.findings import may_need, verdict_rows
+from nnbench.efficiency import efficiency_rows
+from nnbench.findings import (
+    ALL_ARMS,
+    ALL_CLAIMS,
+    few_efficiencies,
+    few_times,
+    for_table,
+    may_need,
+    of_claims,
+    verdict_rows,
+)
 from nnbench.records import Record
 from nnbench.summary import busy, disturbed, skipped, summarize
-from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
+from nnbench.time_to_accuracy import rows_of_times
 
 _WIDTH = 110
 
@@ -41,15 +50,34 @@ def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profi
     lines = [f"{scenario['name']}: {scenario['question']}"]
     if why := skipped(records):
         return [*lines, f"  SKIPPED    {why}"]
-    lines += _table(summarize(records))
-    if rows := efficiency_rows(efficiencies(records)):
-        lines += ["", *_table(rows)]
-    if rows := rows_of_times(times_to_accuracy(records)):
-        lines += ["", *_table(rows)]
-    for row in verdict_rows(records, scenario, profile):
+    choice = for_table(scenario, records)
+    lines += _table(summarize(_of_arms(records, choice.arms) if choice else records))
+    lines += [f"{choice.text}; {ALL_ARMS}"] if choice else []
+    for more in more_tables(records):
+        lines += ["", *more]
+    claims = verdict_rows(records, scenario, profile)
+    shown, text = of_claims([row["verdict"] for row in claims])
+    lines += [f"{text}; {ALL_CLAIMS}"] if text else []
+    for row in [claims[i] for i in shown]:
         lines.append(f"  {row['verdict']:10s} {row['claim']}")
         lines += textwrap.wrap(row["reason"], _WIDTH, initial_indent=" " * 13, subsequent_indent=" " * 13)
     return lines
+
+
+def _of_arms(records: Sequence[Record], arms: Sequence[str]) -> list[Record]:
+    place = {arm: i for i, arm in enumerate(arms)}
+    there = [record for record in records if record.arm["name"] in place]
+    return sorted(there, key=lambda record: place[record.arm["name"]])
+
+
+def more_tables(records: Sequence[Record]) -> Iterator[list[str]]:
+    """The lines of the tables that only some scenarios have: efficiencies, and times to accuracy."""
+    ranks, text = few_efficiencies(records)
+    if ranks:
+        yield [*_table(efficiency_rows(ranks)), *([text] if text else [])]
+    times, text = few_times(records)
+    if times:
+        yield [*_table(rows_of_times(times)), *([text] if text else [])]
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:

@@ -53,11 +53,13 @@ def times_to_accuracy(records: Sequence[Record]) -> list[TimeToAccuracy]:
     A diverged seed is a miss; one whose time is disturbed still hits or misses. A seed that was measured in
     several blocks counts once, with its mean time.
     """
-    aimed = [record for record in records if record.arm.get("target_accuracy") is not None]
-    arms = dict.fromkeys(str(record.arm["name"]) for record in aimed)
+    arms: dict[str, list[Record]] = {}
+    for record in records:
+        if record.arm.get("target_accuracy") is not None:
+            arms.setdefault(str(record.arm["name"]), []).append(record)
     found: list[TimeToAccuracy] = []
-    for arm in arms:
-        own = _of_arm(arm, [record for record in aimed if record.arm["name"] == arm])
+    for arm, mine in arms.items():
+        own = _of_arm(arm, mine)
         first = next((of for of in found if (of.data, of.target) == (own.data, own.target)), None)
         found.append(own if first is None else replace(own, speed_up=_ratio(first, own)))
     return found

@@ -53,10 +53,10 @@ def _table(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from nnbench import results
-    from nnbench.efficiency import efficiencies, efficiency_rows
+    from nnbench.findings import ALL_ARMS, for_table
     from nnbench.summary import skipped
     from nnbench.tabular import write_table
-    from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
+    from nnbench.terminal import more_tables
 
     run = results.read_results(arguments.source)
     files = [path for path in (arguments.csv, arguments.markdown, arguments.parquet) if path is not None]
@@ -72,13 +72,14 @@ def _table(arguments: argparse.Namespace) -> int:
             if why := skipped(run.of(scenario["name"])):
                 print(f"SKIPPED: {why}\n")
                 continue
-            frame = results.summary_table(run, scenario["name"])
-            rows = frame.to_dict("records")
-            print(tabulate(rows, headers="keys", disable_numparse=True), end="\n\n")
             records = run.of(scenario["name"])
-            for more in (efficiency_rows(efficiencies(records)), rows_of_times(times_to_accuracy(records))):
-                if more:
-                    print(tabulate(more, headers="keys", disable_numparse=True), end="\n\n")
+            choice = for_table(scenario, records)
+            few = run.only(scenario["name"], choice.arms) if choice else run
+            rows = results.summary_table(few, scenario["name"]).to_dict("records")
+            print(tabulate(rows, headers="keys", disable_numparse=True))
+            print(f"{choice.text}; {ALL_ARMS}\n" if choice else "")
+            for lines in more_tables(records):
+                print("\n".join(lines), end="\n\n")
     if run.rejected:
         print(run.rejection(), file=sys.stderr if arguments.json or files else sys.stdout)
     return 0

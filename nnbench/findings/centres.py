@@ -24,9 +24,19 @@ def arms_of(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(str(record.arm["name"]) for record in records))
 
 
+def records_by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Arm -> its records, in the order of first appearance; one pass, where a thousand arms may come."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(str(record.arm["name"]), []).append(record)
+    return found
+
+
 def means(records: Sequence[Record], name: str) -> dict[str, float]:
     """Arm -> mean of what is learned, median of everything else, in the recorded unit."""
-    columns = {arm: list(values_of(records, arm, name).values()) for arm in arms_of(records)}
+    columns = {
+        arm: list(values_of(mine, arm, name).values()) for arm, mine in records_by_arm(records).items()
+    }
     centre = statistics.fmean if metric(name).nature == "learned" else statistics.median
     return {arm: centre(values) for arm, values in columns.items() if values}
 

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnbench.claims import by_block, interval_text, ratio_number, runs_by_arm
-from nnbench.findings.centres import ACCURACY, arms_of, best_arm, means, values_of
+from nnbench.findings.centres import ACCURACY, arms_of, best_arm, means, records_by_arm, values_of
+from nnbench.findings.choosing import ARMS_MOST
 from nnbench.metrics import metric, number
 from nnbench.records import OK, Record, differences
 from nnbench.stats import (
@@ -167,13 +168,28 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _failure_sentences(records: Sequence[Record], may_diverge: Sequence[str]) -> list[str]:
+    arms = records_by_arm(records)
+    if len(arms) > ARMS_MOST:
+        return _failures_by_status(records, may_diverge)
     found = []
-    for arm in arms_of(records):
-        mine = [record for record in records if record.arm["name"] == arm]
+    for arm, mine in arms.items():
         for status, count in Counter(r.status for r in mine if r.status != OK).items():
             reason = next(record.reason for record in mine if record.status == status)
             expected = " This was expected." if status == "DIVERGED" and arm in may_diverge else ""
             found.append(f"{arm}: {status} in {count} of {len(mine)} ({reason}).{expected}")
+    return found
+
+
+def _failures_by_status(records: Sequence[Record], may_diverge: Sequence[str]) -> list[str]:
+    """A sentence for each status, where one for each of very many arms would be a page."""
+    found = []
+    for status in dict.fromkeys(record.status for record in records if record.status != OK):
+        mine = [record for record in records if record.status == status]
+        arms = arms_of(mine)
+        expected = sum(arm in may_diverge for arm in arms) if status == "DIVERGED" else 0
+        text = f" This was expected of {expected} of these {len(arms):,} arms." if expected else ""
+        head = f"{status} in {len(mine):,} of {len(records):,} measurements, by arm: {_some(arms)}"
+        found.append(f"{head} (of the first: {mine[0].reason}).{text}")
     return found
 
 
@@ -190,7 +206,8 @@ def _doubt_sentences(records: Sequence[Record]) -> list[str]:
             f"The validation set has {n:,} images: counting them has a standard error of {error:.1f} points "
             f"at {best[1] * 100:.0f}\u00a0%, whatever the number of seeds."
         )
-    seeds = max(len({key[0] for key in values_of(records, arm, ACCURACY)}) for arm in arms_of(records))
+    arms = records_by_arm(records)
+    seeds = max(len({key[0] for key in values_of(mine, arm, ACCURACY)}) for arm, mine in arms.items())
     if seeds < SEEDS_FOR_SMALL_DIFFERENCES:
         head = (
             "One seed says nothing about chance"

@@ -15,14 +15,15 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nnbench.config import ConfigError, closest
+from nnbench.findings import for_plots
 from nnbench.plots.arms import accuracy_against_cost, overview
 from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
-from nnbench.plots.factors import by_factor
-from nnbench.plots.frameworks import framework_tax
+from nnbench.plots.factors import by_factor, choose_lines
+from nnbench.plots.frameworks import choose_trainings, framework_tax
 from nnbench.plots.limits import roofline
-from nnbench.plots.scaling import scaling
-from nnbench.plots.seeds import cost_per_seed
-from nnbench.plots.style import Drawing, Subject, styled, subject_of
+from nnbench.plots.scaling import choose_series, scaling
+from nnbench.plots.seeds import choose_networks, cost_per_seed
+from nnbench.plots.style import Chooser, Drawing, Subject, all_arms, styled, subject_of
 from nnbench.plots.verdicts import verdicts
 from nnbench.records import StorageError, write_atomic
 from nnbench.results import Run
@@ -31,14 +32,23 @@ from nnbench.tabular import to_csv
 __all__ = ["PLOTS", "Drawing", "Subject", "draw", "save"]
 
 Plot = Callable[[Run, Mapping[str, Any]], Figure]
+# Plots that need certain arms together choose for themselves; the claims are judged from all arms.
+_CHOOSERS: Mapping[Callable[[Subject], Drawing], Chooser] = {
+    by_factor: choose_lines,
+    scaling: choose_series,
+    framework_tax: choose_trainings,
+    cost_per_seed: choose_networks,
+    verdicts: all_arms,
+}
 
 
 def _plot(function: Callable[[Subject], Drawing]) -> Plot:
     """*function* in the house style, as a function of a run and a scenario's plan."""
+    choose = _CHOOSERS.get(function, for_plots)
 
     def drawn(run: Run, scenario_plan: Mapping[str, Any]) -> Figure:
         with styled():
-            figure = function(subject_of(run, scenario_plan))
+            figure = function(subject_of(run, scenario_plan, choose))
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # each save would do the layout again
             return figure
@@ -81,8 +91,11 @@ def safe_stem(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:100] or "plot"
 
 
-def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
+def save(figure: Figure, folder: str | Path, stem: str, *, palette: bool = False) -> list[Path]:
     """Write *figure* as PNG (160 dpi) and SVG into *folder*, its numbers as CSV beside them.
+
+    Args:
+        palette: 256 colours in the PNG: a third of the bytes, for a page of very many.
 
     Returns:
         The paths of the PNG and the SVG.
@@ -97,11 +110,24 @@ def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
         with styled(), tempfile.TemporaryDirectory(dir=folder, prefix=".plot.") as parts:
             for path in paths:
                 part = Path(parts) / path.name
-                # without the date the same run gives the same bytes
-                figure.savefig(part, metadata={"Date": None} if path.suffix == ".svg" else None)
+                _write(figure, part, palette=palette)
                 os.replace(part, path)
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
     if isinstance(figure, Drawing) and len(figure.numbers):
         write_atomic(folder / f"{stem}.csv", to_csv(figure.numbers))
     return paths
+
+
+def _write(figure: Figure, path: Path, *, palette: bool) -> None:
+    if path.suffix == ".svg":
+        figure.savefig(path, metadata={"Date": None})  # without the date the same run gives the same bytes
+    elif not palette:
+        figure.savefig(path)
+    else:
+        from PIL import Image  # comes with matplotlib
+
+        figure.savefig(path, pil_kwargs={"compress_level": 1})  # it is written again
+        with Image.open(path) as picture:
+            few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(path)

@@ -152,8 +152,6 @@ def _fits(column: _Column, arm: str, limits: tuple[float, float], log: bool, wid
 
 
 def _panel(axis: Axes, subject: Subject, name: str, width_in: float) -> None:
-    import seaborn as sns
-
     column = _column(subject, name, width_in)
     exact = metric(name).nature == "exact"
     _value_axis(axis, column, width_in)
@@ -162,8 +160,7 @@ def _panel(axis: Axes, subject: Subject, name: str, width_in: float) -> None:
             continue
         look, values = subject.looks[arm], column.values[arm]
         if len(values) > 1 and not exact:
-            sns.scatterplot(x=values, y=[row + 0.22] * len(values), ax=axis, s=22, color=look.colour,
-                            alpha=0.65, linewidth=0)  # fmt: skip
+            axis.scatter(values, [row + 0.22] * len(values), s=22, color=look.colour, alpha=0.65, lw=0)
         if arm in column.ends:
             axis.plot(column.bar(arm), [row, row], color=look.colour, lw=2, solid_capstyle="butt")
         axis.plot([style.centre(name, values)], [row], **look.marked(8))

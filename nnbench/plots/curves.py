@@ -153,7 +153,8 @@ def loss_by_step(subject: Subject) -> Drawing:
     frame = frame[frame["arm"].isin(chosen)]
     top, cut = _loss_limit(frame)
     read = "Training loss of single steps; one line per seed, the same scale in all panels."
-    read += f" Showing {len(chosen)} of {len(shown)} arms." if len(chosen) < len(shown) else ""
+    of = "of these" if subject.choice else "of"
+    read += f" Showing {len(chosen)} {of} {len(shown)} arms." if len(chosen) < len(shown) else ""
     read += f" Losses above {top:.3g} nat are cut off." if cut else ""
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,11 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from nnbench.config import FULL_BATCH
+from nnbench.findings import ARMS_MOST, Choice, whole_groups
 from nnbench.metrics import METRICS, metric
 from nnbench.plots import style
 from nnbench.plots.labels import Label, line_boxes, place_labels
-from nnbench.plots.style import Drawing, Subject
+from nnbench.plots.style import Drawing, Subject, all_arms, subject_of
+from nnbench.records import Record
+from nnbench.results import Run
+from nnbench.stats import evenly
 
+_PANEL_IN = 4.2
+LINES_MOST, PLACES_MOST = 4, 12  # of very many arms
 _DULL = ("kind", "name", "id", "lr", "model_args.label")
 
 
@@ -53,6 +60,22 @@ def by_factor(subject: Subject) -> Drawing:
         _name_the_doubles(axis, subject, name, places, series)
     figure.numbers = _numbers(subject, factor, names, places)
     return figure
+
+
+def choose_lines(plan: Mapping[str, Any], records: Sequence[Record]) -> Choice | None:
+    """Of very many arms, a few lines at a dozen places: a line through arms of several lines would lie."""
+    if len(plan["arms"]) <= ARMS_MOST:
+        return None
+    firsts = {str(record.arm["name"]): record for record in reversed(records)}
+    run = Run({"scenarios": [plan]}, list(firsts.values()), Path(), {})
+    subject = subject_of(run, plan, all_arms)
+    factor = _column(subject, str(plan.get("factor", "")))
+    places = {} if factor is None else _places(subject, factor)
+    values = sorted(set(places.values()))
+    kept = {values[i] for i in evenly(len(values), PLACES_MOST)}
+    lines = _series(subject, factor, places).values() if factor and places else ()
+    few = [[arm for arm in line if places[arm] in kept] for line in lines]
+    return whole_groups(plan, records, [line for line in few if line], LINES_MOST)
 
 
 def _column(subject: Subject, factor: str) -> str | None:
@@ -121,10 +144,14 @@ def _series(subject: Subject, factor: str, places: Mapping[str, float]) -> dict[
 
 
 def _fields(subject: Subject, factor: str) -> list[str]:
-    """The columns of the arms' configuration, the factor and what tells nothing left out."""
+    """The columns of the arms' configuration, the factor and what tells nothing left out.
+
+    A rate mostly goes with the factor; where there are very many arms it is a factor of its own.
+    """
+    dull = set(_DULL) - ({"lr"} if subject.choice or len(subject.arms) > ARMS_MOST else set())
     found = [f"arm.{key}" if key in METRICS else key for key in subject.plan["arms"][0]]
     found += [c for c in subject.frame if str(c).startswith(("model_args.", "optimizer_args.", "args."))]
-    return [name for name in found if name in subject.frame and name not in (*_DULL, factor)]
+    return [name for name in found if name in subject.frame and name not in (*dull, factor)]
 
 
 def _panel(
@@ -174,6 +201,10 @@ def _factor_axis(axis: Axes, subject: Subject, factor: str, places: Mapping[str,
         pad = 0.06 * (values[-1] - values[0]) or 0.5
         axis.set_xlim(values[0] - pad, values[-1] + pad)
     texts = _tick_texts(subject, factor, places)
+    if subject.choice:  # what is left of many values may lie close together
+        log = axis.get_xscale() == "log"
+        values = style.thinned(values, axis.get_xlim(), _PANEL_IN, log=log)
+        texts = {round(value, 9): texts[round(value, 9)] for value in values}
     axis.xaxis.set_major_locator(FixedLocator(values))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts.get(round(value, 9), "")))

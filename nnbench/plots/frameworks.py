@@ -12,9 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from nnbench.claims import Blocks, by_block, runs_by_arm
+from nnbench.findings import ARMS_MOST, Choice, whole_groups
 from nnbench.plots import style
 from nnbench.plots.style import INK, QUIET, TEXT_PT, Drawing, Look, Subject
-from nnbench.stats import Estimate, block_ratio
+from nnbench.records import Record
+from nnbench.stats import Estimate, block_ratio, evenly
 
 _NAME = "samples_per_s"
 _BARE = "bare"
@@ -64,6 +66,17 @@ def framework_tax(subject: Subject) -> Drawing:
     _heads(axis, looks)
     figure.numbers = _numbers(shares)
     return figure
+
+
+def choose_trainings(plan: Mapping[str, Any], records: Sequence[Record]) -> Choice | None:
+    """Of very many arms, whole trainings: the bare loop with all that train the same."""
+    groups: dict[str, list[str]] = {}
+    for arm in sorted(plan["arms"], key=lambda arm: arm.get("framework") != _BARE):
+        if arm.get("framework") == _BARE or _training(arm) in groups:
+            groups.setdefault(_training(arm), []).append(str(arm["name"]))
+    few = [[group[i] for i in evenly(len(group), ARMS_MOST)] for group in groups.values()]
+    rows = max(map(len, few), default=1)
+    return whole_groups(plan, records, few, most=ARMS_MOST // rows)
 
 
 def _shares(subject: Subject) -> list[_Share]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from nnbench.efficiency import Efficiency, efficiencies
+from nnbench.findings import Choice, whole_groups
 from nnbench.plots import style
 from nnbench.plots.labels import push_apart
 from nnbench.plots.style import INK, QUIET, TEXT_PT, Drawing, Look, Subject
+from nnbench.records import Record
 
 _NAME = "samples_per_s"
 # About what the layout leaves of the figure's 10 inches for a panel, and takes of the height for its head
@@ -82,6 +84,14 @@ def scaling(subject: Subject) -> Drawing:
     _efficiency_panel(right, series, ranks[-1], high)
     figure.numbers = _numbers(subject, found)
     return figure
+
+
+def choose_series(plan: Mapping[str, Any], records: Sequence[Record]) -> Choice | None:
+    """Of very many arms, whole series: an arm of one rank with all that scale it up in one way."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for of in efficiencies(records):
+        groups.setdefault((of.one, of.kind), [of.one]).append(of.arm)
+    return whole_groups(plan, records, groups.values())
 
 
 def _series(found: Sequence[Efficiency]) -> list[_Series]:

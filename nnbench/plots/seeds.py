@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from nnbench.findings import Choice, whole_groups
 from nnbench.metrics import metric
 from nnbench.plots import style
 from nnbench.plots.labels import Label, end_labels
 from nnbench.plots.style import INK, TEXT_PT, Drawing, Look, Subject
+from nnbench.records import Record
 
 _NAME = "seed_s"
 _HEIGHT_IN = 4.6
@@ -58,6 +60,19 @@ def cost_per_seed(subject: Subject) -> Drawing:
     return figure
 
 
+def choose_networks(plan: Mapping[str, Any], records: Sequence[Record]) -> Choice | None:
+    """Of very many arms, whole networks: one by one, and with every number of seeds as one model."""
+    groups: dict[str, list[str]] = {}
+    for arm in plan["arms"]:
+        if "arm" in arm.get("args", {}):
+            groups.setdefault(_network(arm), []).append(str(arm["name"]))
+    return whole_groups(plan, records, groups.values())
+
+
+def _network(arm: Mapping[str, Any]) -> str:
+    return json.dumps(arm["args"]["arm"], sort_keys=True)
+
+
 def _series(subject: Subject) -> dict[str, list[_Point]]:
     """Network -> its points by number of seeds; those one by one come first."""
     found: dict[str, list[_Point]] = {}
@@ -70,7 +85,7 @@ def _series(subject: Subject) -> dict[str, list[_Point]]:
         of = subject.interval(str(arm["name"]), _NAME)
         ends = (of.low, of.high) if of else (None, None)
         point = _Point(str(arm["name"]), seeds, style.centre(_NAME, values), *ends)
-        found.setdefault(json.dumps(args["arm"], sort_keys=True), []).append(point)
+        found.setdefault(_network(arm), []).append(point)
     return {
         points[0].arm.rpartition(", ")[0] or points[0].arm: sorted(points, key=lambda point: point.seeds)
         for points in found.values()

@@ -6,9 +6,9 @@ import dataclasses
 import math
 import statistics
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -20,8 +20,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from nnbench.findings import Choice, for_plots
 from nnbench.metrics import Metric, heading, metric, number
-from nnbench.records import OK
+from nnbench.records import OK, Record
 from nnbench.results import Run, records_table
 from nnbench.stats import Estimate, mean_interval, median_interval
 
@@ -117,12 +118,15 @@ class Subject:
     Attributes:
         frame: one row per record, see `nnbench.results.records_table`.
         arms: names, in the order of the plan.
+        choice: which of very many arms these are; empty where there are no others.
     """
 
     run: Run
     plan: Mapping[str, Any]
     frame: pd.DataFrame
     arms: tuple[str, ...]
+    choice: str = ""
+    _values: dict[tuple[str, str], list[float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -139,6 +143,12 @@ class Subject:
 
         A time of a disturbed block counts only where there is no other, as in the tables.
         """
+        key = arm, name
+        if key not in self._values:  # asked for many times over
+            self._values[key] = self._found(arm, name)
+        return list(self._values[key])
+
+    def _found(self, arm: str, name: str) -> list[float]:
         if name not in self.frame:
             return []
         found = self.done.loc[self.done["arm"] == arm, [name, "quality"]].dropna(subset=[name])
@@ -179,8 +189,24 @@ class Subject:
         return int(self.done.groupby("arm")["seed"].nunique().max()) if len(self.done) else 0
 
 
-def subject_of(run: Run, plan: Mapping[str, Any]) -> Subject:
-    """The scenario of *plan* in *run*; arms that have records but no plan come last."""
+# Which of very many arms a plot shows, from the scenario's plan and records; None where it shows all.
+Chooser = Callable[[Mapping[str, Any], Sequence[Record]], Choice | None]
+
+
+def all_arms(plan: Mapping[str, Any], records: Sequence[Record]) -> None:
+    """The `Chooser` that leaves none out."""
+
+
+def subject_of(run: Run, plan: Mapping[str, Any], choose: Chooser = for_plots) -> Subject:
+    """The scenario of *plan* in *run*; arms that have records but no plan come last.
+
+    Of very many arms there are those that *choose* takes, in its order, and no others in any field.
+    """
+    choice = choose(plan, run.of(str(plan["name"])))
+    if choice is not None:
+        run = run.only(str(plan["name"]), choice.arms)
+        few = subject_of(run, run.plan["scenarios"][0], all_arms)
+        return dataclasses.replace(few, choice=f"Showing {choice.text}.")
     frame = records_table(dataclasses.replace(run, records=run.of(str(plan["name"]))))
     names = [str(arm["name"]) for arm in plan["arms"]]
     return Subject(run, plan, frame, tuple(dict.fromkeys([*names, *map(str, frame["arm"])])))
@@ -221,6 +247,7 @@ def canvas(
         ([SMOKE_NOTE] if subject.run.profile == "smoke" else [], TEXT_PT, ALARM, True),
         (wrap(title, room, TITLE_PT, bold=True), TITLE_PT, INK, True),
         (wrap(how_to_read, room, TEXT_PT) if how_to_read else [], TEXT_PT, QUIET, False),
+        (wrap(subject.choice, room, TEXT_PT) if subject.choice else [], TEXT_PT, INK, False),
     ]
     foot = [line for note in notes for line in wrap(note, room, TEXT_PT)]
     top = sum(len(lines) * points for lines, points, _, _ in blocks) * 1.3 / 72 + 2 * _PAD_IN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from nnbench.claims import REFUTED, SUPPORTED, Verdict, judge
-from nnbench.findings import claims_of, effect_text
+from nnbench.findings import claims_of, effect_text, of_claims
 from nnbench.metrics import metric
 from nnbench.plots import style
 from nnbench.plots.style import ALARM, QUIET, TEXT_PT, Drawing, Subject
@@ -25,7 +26,11 @@ def verdicts(subject: Subject) -> Drawing:
     """A row for each claim about a difference or a ratio: its interval, the margin as a band, the verdict."""
     claims, _ = claims_of(subject.plan)
     judged = judge(claims, subject.run.of(str(subject.plan["name"])), subject.run.profile)
-    groups = [(unit, rows) for unit, rows in _grouped(judged).items() if rows]
+    with_interval = [of for rows in _grouped(judged).values() for of in rows]
+    chosen, text = of_claims([of.verdict for of in with_interval])
+    text = text.replace("claims", "claims with an interval")
+    subject = dataclasses.replace(subject, choice=f"Showing {text}." if text else "")
+    groups = list(_grouped([with_interval[i] for i in chosen]).items())
     if not groups:
         return style.nothing_to_draw(subject, "a claim with an interval")
     texts = {id(of): style.wrap(of.claim.text, _TEXT_IN - 0.2, TEXT_PT) for of in judged}

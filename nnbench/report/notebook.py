@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nnbench.efficiency import efficiencies
+from nnbench.findings import ARMS_MOST, CLAIMS_MOST
 from nnbench.plots import PLOTS, safe_stem
 from nnbench.results import Run
 from nnbench.summary import skipped
@@ -17,12 +18,16 @@ SMOKE_BANNER = (
     "smoke: this run proves that the code works, not what it claims. Its numbers come from a few steps "
     "of training and mean nothing."
 )
+# A report of more plots than these shows the first of each scenario: each costs a second or two, and 0.4 MB.
+PLOTS_MOST = 48
 _SETUP = """\
 from IPython.display import HTML, Image, Markdown
 
 from nnbench import plots
-from nnbench.report.tables import axes, environment, glance, says, scaling, targets, verdicts
-from nnbench.results import read_results, summary_table
+from nnbench.report.tables import (
+    axes, environment, glance, says, scaling, shown, shown_claims, summary, targets, verdicts
+)
+from nnbench.results import read_results
 
 run = read_results(RESULTS)
 
@@ -33,7 +38,7 @@ def table(frame):
 
 def figure(scenario, name):
     drawing = plots.draw(run, run.scenario(scenario), name)
-    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")
+    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}"%s)
     return Image(png, width=860)"""
 
 
@@ -71,15 +76,20 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
         yield "markdown", "smoke", f"> **{SMOKE_BANNER}**", {"banner": True}
     comment = "# The results that this notebook shows: a run folder, or what pytest --benchmark-json wrote."
     yield "code", "parameters", f"{comment}\nRESULTS = {results!r}", {}
-    yield "code", "setup", _SETUP, {}
+    many = sum(len(plan.get("plots", ())) for plan in run.plan["scenarios"]) > PLOTS_MOST
+    yield "code", "setup", _SETUP % (", palette=True" if many else ""), {}
     yield "markdown", "glance-title", "## At a glance", {"anchor": "At a glance"}
     yield "code", "glance", "table(glance(run))", {}
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
+    if any(_many_claims(plan) for plan in run.plan["scenarios"]):
+        yield "code", "claims-shown", "Markdown(shown_claims(run))", {}
     yield "code", "claims", "table(verdicts(run))", {}
     for plan in run.plan["scenarios"]:
         records = run.of(str(plan["name"]))
         aims = bool(times_to_accuracy(records))
-        yield from _scenario(plan, skipped(records), scales=bool(efficiencies(records)), aims=aims)
+        plots = plan.get("plots", ())
+        shown = {**plan, "plots": plots[:1], "left_out": plots[1:]} if many else plan
+        yield from _scenario(shown, skipped(records), scales=bool(efficiencies(records)), aims=aims)
     yield "markdown", "environment-title", "## Environment", {"anchor": "Environment"}
     yield "code", "environment", "table(environment(run))", {}
     yield "markdown", "repeat", _repeat(run, results), {"anchor": "How to repeat it"}
@@ -87,46 +97,70 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
 
 def _scenario(plan: Mapping[str, Any], not_run: str, *, scales: bool, aims: bool) -> Iterator[_Part]:
     """The parts of a scenario; of one that was not run, the question and the reason alone."""
-    name, axis = str(plan["name"]), escape_markdown(plan["axis"])
-
-    def part(kind: str, what: str, source: str, **notes: Any) -> _Part:
-        return kind, f"{name} {what}", source, notes
-
+    name = str(plan["name"])
     prose = (
         f"## {escape_markdown(name)}\n\nThe lecture says: *{escape_markdown(plan['statement'])}*\n\n"
         f"**The question.** {escape_markdown(plan['question'])}"
     )
     if not_run:
         prose += f"\n\n**Not run here.** {escape_markdown(not_run)}"
-    yield part("markdown", "question", prose, anchor=name)
+    yield _part(name, "markdown", "question", prose, anchor=name)
     if not_run:
         return
-    yield part("code", "summary", f"table(summary_table(run, {name!r}))")
+    yield from _tables(plan, scales=scales, aims=aims)
+    for plot in plan.get("plots", ()):
+        yield _plot(plan, str(plot))
+    if left := plan.get("left_out"):
+        text = (
+            f"Showing 1 of {len(left) + 1} plots; all: nnbench plot RUN. To draw another here: "
+            f"`figure({name!r}, {left[0]!r})`; there are {escape_markdown(', '.join(left))}."
+        )
+        yield _part(name, "markdown", "plots-left-out", text)
+    yield _part(name, "markdown", "says-title", "### What the numbers say")
+    yield _part(name, "code", "says", f"Markdown(says(run, {name!r}))")
+    if plan.get("claims"):
+        yield _part(name, "markdown", "verdicts-title", "### Verdicts")
+        if _many_claims(plan):
+            yield _part(name, "code", "verdicts-shown", f"Markdown(shown_claims(run, {name!r}))")
+        yield _part(name, "code", "verdicts", f"table(verdicts(run, {name!r}))")
+    if plan.get("remember"):
+        yield _part(name, "markdown", "remember", f"> **Remember.** {escape_markdown(plan['remember'])}")
+
+
+def _part(scenario: str, kind: str, what: str, source: str, **notes: Any) -> _Part:
+    return kind, f"{scenario} {what}", source, notes
+
+
+def _tables(plan: Mapping[str, Any], *, scales: bool, aims: bool) -> Iterator[_Part]:
+    name, axis = str(plan["name"]), escape_markdown(plan["axis"])
+    if len(plan["arms"]) > ARMS_MOST:
+        yield _part(name, "code", "shown", f"Markdown(shown(run, {name!r}))")
+    yield _part(name, "code", "summary", f"table(summary(run, {name!r}))")
     if scales:
-        yield part("markdown", "scaling-title", "**Ranks.** Speed-up over one rank of the same launch:")
-        yield part("code", "scaling-table", f"table(scaling(run, {name!r}))")
+        text = "**Ranks.** Speed-up over one rank of the same launch:"
+        yield _part(name, "markdown", "scaling-title", text)
+        yield _part(name, "code", "scaling-table", f"table(scaling(run, {name!r}))")
     if aims:
         text = "**Time to accuracy.** Seconds of training, mean over seeds; with a miss it is infinite:"
-        yield part("markdown", "targets-title", text)
-        yield part("code", "targets", f"table(targets(run, {name!r}))")
+        yield _part(name, "markdown", "targets-title", text)
+        yield _part(name, "code", "targets", f"table(targets(run, {name!r}))")
     equal = f"**Axis of equality: {axis}.** " if axis != "nothing" else "**Axis of equality: none.** "
-    yield part("markdown", "axes-title", f"{equal}What each arm has on every axis:")
-    yield part("code", "axes", f"table(axes(run, {name!r}))")
-    for plot in plan.get("plots", ()):
-        if plot in PLOTS:
-            alt = f"{plot.replace('_', ' ')} of {name}: {plan['question']}"
-            yield part("code", f"plot {plot}", f"figure({name!r}, {plot!r})", alt=alt, plot=f"{name}-{plot}")
-        else:
-            yield part(
-                "markdown", f"plot {plot}", f"This nnbench knows no plot called {escape_markdown(plot)}."
-            )
-    yield part("markdown", "says-title", "### What the numbers say")
-    yield part("code", "says", f"Markdown(says(run, {name!r}))")
-    if plan.get("claims"):
-        yield part("markdown", "verdicts-title", "### Verdicts")
-        yield part("code", "verdicts", f"table(verdicts(run, {name!r}))")
-    if plan.get("remember"):
-        yield part("markdown", "remember", f"> **Remember.** {escape_markdown(plan['remember'])}")
+    each = "each arm" if len(plan["arms"]) <= ARMS_MOST else "each of these arms"
+    yield _part(name, "markdown", "axes-title", f"{equal}What {each} has on every axis:")
+    yield _part(name, "code", "axes", f"table(axes(run, {name!r}))")
+
+
+def _plot(plan: Mapping[str, Any], plot: str) -> _Part:
+    name = str(plan["name"])
+    if plot not in PLOTS:
+        text = f"This nnbench knows no plot called {escape_markdown(plot)}."
+        return _part(name, "markdown", f"plot {plot}", text)
+    alt = f"{plot.replace('_', ' ')} of {name}: {plan['question']}"
+    return _part(name, "code", f"plot {plot}", f"figure({name!r}, {plot!r})", alt=alt, plot=f"{name}-{plot}")
+
+
+def _many_claims(plan: Mapping[str, Any]) -> bool:
+    return len(plan.get("claims", ())) > CLAIMS_MOST
 
 
 def _repeat(run: Run, results: str) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from nnbench import findings
-from nnbench.efficiency import efficiencies, efficiency_rows
-from nnbench.results import Run
+from nnbench.efficiency import efficiency_rows
+from nnbench.results import Run, summary_table
 from nnbench.tabular import escape_markdown
-from nnbench.time_to_accuracy import rows_of_times, times_to_accuracy
+from nnbench.time_to_accuracy import rows_of_times
 
 
 def glance(run: Run) -> pd.DataFrame:
@@ -60,31 +60,77 @@ def _data(run: Run) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def verdicts(run: Run, scenario: str | None = None) -> pd.DataFrame:
-    """One row per claim: verdict, effect, interval; of one scenario with the reason, of all without."""
+def shown(run: Run, scenario: str) -> str:
+    """Which arms the tables of a scenario show, as Markdown; empty where they show all."""
+    records = run.of(scenario)
+    choice = findings.for_table(run.scenario(scenario), records)
+    texts = [f"{choice.text}; {findings.ALL_ARMS}"] if choice else []
+    for name, (_, text) in (
+        ("ranks", findings.few_efficiencies(records)),
+        ("times to accuracy", findings.few_times(records)),
+    ):
+        texts += [f"of the {name} {text}"] if text else []
+    return escape_markdown(f"Showing {'; '.join(texts)}.") if texts else ""
+
+
+def _few(run: Run, scenario: str) -> Run:
+    """*run* with the scenario alone; of very many arms only those that its tables show."""
+    plan = run.scenario(scenario)
+    choice = findings.for_table(plan, run.of(scenario))
+    return run.only(scenario, choice.arms) if choice else run
+
+
+def summary(run: Run, scenario: str) -> pd.DataFrame:
+    """One row per arm that is `shown`; `nnbench.results.summary_table` has all."""
+    return summary_table(_few(run, scenario), scenario)
+
+
+def shown_claims(run: Run, scenario: str | None = None) -> str:
+    """Which claims of one scenario, or of each, `verdicts` shows, as a list in Markdown; empty where all."""
+    found = [(name, _judged(run, name)[1]) for name in _names(run, scenario)]
+    texts = [f"{name}: {text}; {findings.ALL_CLAIMS}" for name, text in found if text]
+    return "\n".join(f"- {escape_markdown(text)}" for text in texts)
+
+
+def _names(run: Run, scenario: str | None) -> list[str]:
+    return [str(plan["name"]) for plan in run.plan["scenarios"] if scenario in (None, plan["name"])]
+
+
+def _judged(
+    run: Run, scenario: str, most: int | None = findings.CLAIMS_MOST
+) -> tuple[list[dict[str, str]], str]:
+    rows = findings.verdict_rows(run.of(scenario), run.scenario(scenario), run.profile)
+    chosen, text = findings.of_claims([row["verdict"] for row in rows], most)
+    return [rows[i] for i in chosen], text
+
+
+def verdicts(run: Run, scenario: str | None = None, most: int | None = findings.CLAIMS_MOST) -> pd.DataFrame:
+    """One row per claim: verdict, effect, interval; of one scenario with the reason, of all without.
+
+    Args:
+        most: claims of a scenario, see `shown_claims`; None for all.
+    """
     rows: list[dict[str, str]] = []
-    for plan in run.plan["scenarios"]:
-        if scenario in (None, plan["name"]):
-            found = findings.verdict_rows(run.of(plan["name"]), plan, run.profile)
-            rows += [{"scenario": plan["name"], **row} for row in found]
+    for name in _names(run, scenario):
+        rows += [{"scenario": name, **row} for row in _judged(run, name, most)[0]]
     told = [name for name in findings.COLUMNS if name != "reason"]
     return pd.DataFrame(rows, columns=["scenario", *told] if scenario is None else findings.COLUMNS)
 
 
 def axes(run: Run, scenario: str) -> pd.DataFrame:
     """One row per arm: what it spent on the axis of equality, first, and on the others."""
-    rows = findings.axes_rows(run.of(scenario), str(run.scenario(scenario)["axis"]))
+    rows = findings.axes_rows(_few(run, scenario).of(scenario), str(run.scenario(scenario)["axis"]))
     return pd.DataFrame(rows).fillna("–")
 
 
 def scaling(run: Run, scenario: str) -> pd.DataFrame:
     """One row per arm of several ranks: its speed-up over one, and what share of the ideal that is."""
-    return pd.DataFrame(efficiency_rows(efficiencies(run.of(scenario))))
+    return pd.DataFrame(efficiency_rows(findings.few_efficiencies(run.of(scenario))[0]))
 
 
 def targets(run: Run, scenario: str) -> pd.DataFrame:
     """One row per arm that has a target accuracy: how many seconds of training it takes to get there."""
-    return pd.DataFrame(rows_of_times(times_to_accuracy(run.of(scenario))))
+    return pd.DataFrame(rows_of_times(findings.few_times(run.of(scenario))[0]))
 
 
 def says(run: Run, scenario: str) -> str:
