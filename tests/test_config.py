@@ -197,6 +197,10 @@ def test_arguments_of_a_loader_need_the_loader():
         ({"loader": "dataloader"}, "loader: 'dataloader' is for nnbench's own loop"),
         ({"max_steps": 5}, "max_steps: 5 is for nnbench's own loop; the framework 'bare' takes None alone"),
         ({"ranks": 2}, "ranks: 2 is for nnbench's own loop"),
+        (
+            {"framework": "lecture", "normalize": True},
+            "normalize: the framework 'lecture' only divides by 255",
+        ),
         ({"lr": "tuned"}, "lr: 'tuned' is for nnbench's own loop; give 'bare' a number"),
     ],
 )

@@ -168,6 +168,8 @@ class Arm:
             return
         if self.lr == TUNED:
             raise ConfigError(f"lr: {TUNED!r} is for nnbench's own loop; give {self.framework!r} a number")
+        if self.framework == "lecture" and self.normalize:
+            raise ConfigError("normalize: the framework 'lecture' only divides by 255; take false")
         for name, default in _DEFAULTS.items():
             value = getattr(self, name)
             if name == "model" and self.framework in TORCH_FRAMEWORKS:

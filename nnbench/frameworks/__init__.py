@@ -1,4 +1,4 @@
-"""The same training by other hands: a bare loop over tensors, Lightning, skorch, Keras, scikit-learn.
+"""The same training by other hands: a bare loop, the lecture's, Lightning, skorch, Keras, scikit-learn.
 
 One module for each, with one function ``train(job, epochs)``: plain SGD from the same first weights, on the
 same arrays, for as many epochs. Each in the fastest settings that its documentation has, none compiled. What

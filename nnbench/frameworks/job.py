@@ -17,6 +17,7 @@ class Job:
 
     Attributes:
         images: float32, shape (N, C, H, W), on the CPU.
+        pixels: the same as they are stored, uint8, shape (N, C, H, W).
         labels: int64, shape (N,).
         model: with its first weights, (B, C, H, W) to logits (B, K). It holds the trained ones at the end: a
             framework with layers of its own copies them in and out.
@@ -26,6 +27,7 @@ class Job:
     """
 
     images: torch.Tensor
+    pixels: torch.Tensor
     labels: torch.Tensor
     model: nn.Module
     lr: float

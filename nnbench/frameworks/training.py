@@ -25,6 +25,7 @@ WARMUP_STEPS = 10
 # framework -> its module here, the package that it needs, and the name under which that is installed
 _HOMES: Mapping[str, tuple[str, str, str]] = {
     "bare": ("nnbench.frameworks.bare", "torch", "torch"),
+    "lecture": ("nnbench.frameworks.lecture", "torchvision", "torchvision"),
     "lightning": ("nnbench.frameworks.lightning", "lightning", "lightning"),
     "skorch": ("nnbench.frameworks.skorch", "skorch", "skorch"),
     "keras": ("nnbench.frameworks.keras", "keras", "keras"),
@@ -79,7 +80,8 @@ class FrameworkTraining:
         self.batch = own.batch
         self._own = own
         self.job = Job(
-            images=own.train.decode(own.train.images), labels=own.train.labels, model=own.model,
+            images=own.train.decode(own.train.images), pixels=own.train.images, labels=own.train.labels,
+            model=own.model,
             lr=float(arm.lr), batch_size=own.batch, epochs=arm.epochs, threads=arm.threads,
             seed=order_seed(seed),
         )  # fmt: skip
@@ -93,8 +95,8 @@ class FrameworkTraining:
         """The same on a throw-away copy, for a few *steps*; how many. Imports and first calls happen here."""
         few = slice(0, steps * self.job.batch_size)
         job = replace(
-            self.job, images=self.job.images[few], labels=self.job.labels[few], epochs=1,
-            model=copy.deepcopy(self.job.model),
+            self.job, images=self.job.images[few], pixels=self.job.pixels[few],
+            labels=self.job.labels[few], epochs=1, model=copy.deepcopy(self.job.model),
         )  # fmt: skip
         return self._by_the_framework(job, Listener()).steps
 
