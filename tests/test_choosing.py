@@ -232,6 +232,7 @@ def test_a_report_of_very_many_plots_draws_one_of_each_scenario_and_names_the_ot
     told = [source for source in sources if source.startswith("Showing 1 of 6 plots; all: nnbench plot RUN")]
     assert len(told) == 9
     assert "figure('grid-0', 'learning_curves')" in told[0]
+    assert any("palette=True" in source for source in sources)
     few = read_parts(tmp_path / "b.json", parts[:8])
     sources = [c.source for c in notebook.build(few, "b.json").cells]
     assert sum(source.startswith("figure(") for source in sources) == 48
