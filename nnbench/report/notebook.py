@@ -42,6 +42,10 @@ def figure(scenario, name):
     return Image(png, width=860)"""
 
 
+_SAVE = 'png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")'
+_SAVE_SMALL = '(png,) = plots.save(drawing, "plots", f"{scenario}-{name}", small=True)'
+
+
 def build(run: Run, results: str) -> Any:
     """The notebook of *run*, not executed; *results* is the path of the data, seen from the notebook."""
     import nbformat
@@ -77,12 +81,7 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     comment = "# The results that this notebook shows: a run folder, or what pytest --benchmark-json wrote."
     yield "code", "parameters", f"{comment}\nRESULTS = {results!r}", {}
     many = sum(len(plan.get("plots", ())) for plan in run.plan["scenarios"]) > PLOTS_MOST
-    yield (
-        "code",
-        "setup",
-        _SETUP.replace('{scenario}-{name}")', '{scenario}-{name}", palette=True)') if many else _SETUP,
-        {},
-    )
+    yield "code", "setup", _SETUP.replace(_SAVE, _SAVE_SMALL) if many else _SETUP, {}
     yield "markdown", "glance-title", "## At a glance", {"anchor": "At a glance"}
     yield "code", "glance", "table(glance(run))", {}
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
