@@ -232,16 +232,17 @@ def test_a_report_of_very_many_plots_draws_one_of_each_scenario_and_names_the_ot
     told = [source for source in sources if source.startswith("Showing 1 of 6 plots; all: nnbench plot RUN")]
     assert len(told) == 9
     assert "figure('grid-0', 'learning_curves')" in told[0]
+    assert any("small=True" in source for source in sources)
     few = read_parts(tmp_path / "b.json", parts[:8])
     sources = [c.source for c in notebook.build(few, "b.json").cells]
     assert sum(source.startswith("figure(") for source in sources) == 48
-    assert not any("palette" in source or source.startswith("Showing") for source in sources)
+    assert not any("small=True" in source or source.startswith("Showing") for source in sources)
 
 
 def test_a_picture_of_256_colours_is_smaller_and_looks_alike(run, tmp_path):
     figure = plots.draw(run, run.plan["scenarios"][0], "learning_curves")
     whole, _ = plots.save(figure, tmp_path, "whole")
-    few, _ = plots.save(figure, tmp_path, "few", palette=True)
+    (few,) = plots.save(figure, tmp_path, "few", small=True)
     assert few.stat().st_size < whole.stat().st_size / 2
     with Image.open(whole) as a, Image.open(few) as b:
         gap = ImageStat.Stat(ImageChops.difference(a.convert("RGB"), b.convert("RGB")))

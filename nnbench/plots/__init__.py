@@ -91,26 +91,26 @@ def safe_stem(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:100] or "plot"
 
 
-def save(figure: Figure, folder: str | Path, stem: str, *, palette: bool = False) -> list[Path]:
+def save(figure: Figure, folder: str | Path, stem: str, *, small: bool = False) -> list[Path]:
     """Write *figure* as PNG (160 dpi) and SVG into *folder*, its numbers as CSV beside them.
 
     Args:
-        palette: 256 colours in the PNG: a third of the bytes, for a page of very many.
+        small: for a page of very many: a PNG of 256 colours, a third of the bytes, and no SVG.
 
     Returns:
-        The paths of the PNG and the SVG.
+        The paths of the PNG and the SVG, or of the small PNG alone.
 
     Raises:
         StorageError: the folder cannot be written to.
     """
     folder, stem = Path(folder), safe_stem(stem)
-    paths = [folder / f"{stem}.png", folder / f"{stem}.svg"]
+    paths = [folder / f"{stem}.{kind}" for kind in (("png",) if small else ("png", "svg"))]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with styled(), tempfile.TemporaryDirectory(dir=folder, prefix=".plot.") as parts:
             for path in paths:
                 part = Path(parts) / path.name
-                _write(figure, part, palette=palette)
+                _write(figure, part, small=small)
                 os.replace(part, path)
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
@@ -119,10 +119,10 @@ def save(figure: Figure, folder: str | Path, stem: str, *, palette: bool = False
     return paths
 
 
-def _write(figure: Figure, path: Path, *, palette: bool) -> None:
+def _write(figure: Figure, path: Path, *, small: bool) -> None:
     if path.suffix == ".svg":
         figure.savefig(path, metadata={"Date": None})  # without the date the same run gives the same bytes
-    elif not palette:
+    elif not small:
         figure.savefig(path)
     else:
         from PIL import Image  # comes with matplotlib

@@ -38,8 +38,12 @@ def table(frame):
 
 def figure(scenario, name):
     drawing = plots.draw(run, run.scenario(scenario), name)
-    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}"%s)
+    png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")
     return Image(png, width=860)"""
+
+
+_SAVE = 'png, svg = plots.save(drawing, "plots", f"{scenario}-{name}")'
+_SAVE_SMALL = '(png,) = plots.save(drawing, "plots", f"{scenario}-{name}", small=True)'
 
 
 def build(run: Run, results: str) -> Any:
@@ -77,7 +81,7 @@ def _parts(run: Run, results: str) -> Iterator[_Part]:
     comment = "# The results that this notebook shows: a run folder, or what pytest --benchmark-json wrote."
     yield "code", "parameters", f"{comment}\nRESULTS = {results!r}", {}
     many = sum(len(plan.get("plots", ())) for plan in run.plan["scenarios"]) > PLOTS_MOST
-    yield "code", "setup", _SETUP % (", palette=True" if many else ""), {}
+    yield "code", "setup", _SETUP.replace(_SAVE, _SAVE_SMALL) if many else _SETUP, {}
     yield "markdown", "glance-title", "## At a glance", {"anchor": "At a glance"}
     yield "code", "glance", "table(glance(run))", {}
     yield "markdown", "claims-title", "### The claims and their verdicts", {}
