@@ -212,7 +212,7 @@ class Training:
                     optimize(loss if weight is None else weighted(loss, outputs, weight), optimizer)
                 if after_step is not None:
                     after_step()
-                window.keep(loss.detach(), outputs.detach())
+                window.keep(loss, outputs)
                 ended()
         except StopTraining:
             window.stopped = True

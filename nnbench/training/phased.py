@@ -115,7 +115,7 @@ class PhasedTraining(Training):
                 if after_step is not None:
                     after_step()
                 tell(OPTIMIZER)
-                window.keep(loss.detach(), outputs.detach())
+                window.keep(loss, outputs)
                 listener.step_ended()
                 tell(OTHER)
         except StopTraining:
