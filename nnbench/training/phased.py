@@ -42,7 +42,7 @@ from nnbench.training.events import (
 from nnbench.training.history import History
 from nnbench.training.loaders import Batch, LoadedSamples
 from nnbench.training.loop import Step, Training
-from nnbench.training.steps import weighted
+from nnbench.training.steps import weighted, zero_grad
 from nnbench.training.tally import Window
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class PhasedTraining(Training):
                 total = loss if weight is None else weighted(loss, outputs, weight)
                 tell(FORWARD)
                 if self._optimizes:
-                    optimizer.zero_grad()
+                    zero_grad(optimizer)
                 tell(OPTIMIZER)
                 total.backward()
                 tell(averaged)

@@ -21,6 +21,7 @@ from nnbench.config import BF16_MIXED, COMPILED, CUDA_GRAPH, MODELS, OWN_LOOP, A
 from nnbench.optim import Schedule, make_optimizer
 from nnbench.training.history import History
 from nnbench.training.loop import Training, dropout_seed, fresh_model, order_of
+from nnbench.training.steps import zero_grad
 from nnbench.training.vectorised.stacked import NotVectorisable, StackedModel
 from nnbench.training.vectorised.tally import MembersTally
 
@@ -142,7 +143,7 @@ class VectorisedTraining:
     def _step(self, x_MBCHW: torch.Tensor, y_MB: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         outputs_MBK = self._model(x_MBCHW)
         losses_M = self._losses(outputs_MBK, y_MB)
-        self._optimizer.zero_grad()
+        zero_grad(self._optimizer)
         losses_M.sum().backward()  # each member its own gradients: none sees another's weights
         self._optimizer.step()
         if self._schedule.moves_by_step:
