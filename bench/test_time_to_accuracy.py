@@ -11,7 +11,8 @@ which the baseline reaches on the tune split, the last sixth of train, after fou
 on the tune split, under seeds from 100 on, and then confirmed on validation under seeds 0 to 5. Validation
 was looked at for one thing, how much harder it is: two recipes that were just above their target on the tune
 split missed it there under some seeds, one for Fashion-MNIST of 782 steps and one for MNIST of 586, and
-longer ones took their place; that for 92 % is not confirmed. A missing seed takes forever, as does the mean.
+longer ones took their place: their seeds 0 to 5 are no longer fresh, 6 to 8 are. That for 92 % is not
+confirmed. A missing seed takes forever, as does the mean.
 
 The real sets come from `nnbench data fetch mnist fashion-mnist mednist`; without them their arms are skipped.
 """

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from fake_runs import failed, read_parts, training_record
 from nnbench import plots
 from nnbench.claims import PROFILES, Scenario
-from nnbench.config import Arm
+from nnbench.config import Arm, Probe
 
 SHARES = {"bare": 1.0, "nnbench": 1.01, "keras": 0.4}
 
@@ -31,7 +31,8 @@ def made(sizes=(16, 1024), blocks=8, skipped=(), noise=0.02):
         slow = rng.uniform(1, 2)
         for arm in arms(*sizes):
             of = training_record(arm, block, scenario="tax", accuracy=0.8, step_ms=1)
-            rate = 100 * arm.batch_size * SHARES[arm.framework] / slow * rng.uniform(1 - noise, 1 + noise)
+            batch = 6000 if arm.batch_size == "full" else arm.batch_size
+            rate = 100 * batch * SHARES[arm.framework] / slow * rng.uniform(1 - noise, 1 + noise)
             if arm.framework in skipped:
                 of = failed(arm, block, scenario="tax", status="SKIPPED", reason="not installed")
             else:
@@ -107,6 +108,19 @@ def test_times_that_do_not_compare_are_not_drawn(tmp_path):
     ]  # fmt: skip
     figure = drawn(tmp_path, (scenario, records))
     assert "keras, batch 64 (NOT_COMPARABLE: torch:" in read(figure)
+
+
+def test_a_full_batch_comes_after_the_numbers(tmp_path):
+    figure = drawn(tmp_path, made(sizes=("full", 16)))
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert shown == ["batch 16", "batch full"]
+
+
+def test_probes_have_no_bare_loop(tmp_path):
+    probe = Probe(name="field", function="builtins:dict")
+    scenario, _ = made()
+    scenario = dataclasses.replace(scenario, repeat="once", arms={key: [probe] for key in PROFILES})
+    assert "Nothing to draw" in read(drawn(tmp_path, (scenario, [])))
 
 
 @pytest.mark.parametrize("skipped", [("bare",), ("nnbench", "keras")])

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from nnbench.claims import Blocks, by_block, runs_by_arm
+from nnbench.config import FULL_BATCH
 from nnbench.findings import ARMS_MOST, Choice, whole_groups
 from nnbench.plots import style
 from nnbench.plots.style import INK, QUIET, TEXT_PT, Drawing, Look, Subject
@@ -38,7 +39,7 @@ class _Share:
 
     arm: str
     who: str
-    batch_size: int
+    batch_size: int | str
     rate: float | None
     share: Estimate | None
     reason: str = ""
@@ -51,7 +52,7 @@ def framework_tax(subject: Subject) -> Drawing:
     if len({of.who for of in drawn}) < 2:
         return style.nothing_to_draw(subject, "a throughput to hold against that of a bare loop")
     whose = list(dict.fromkeys(of.who for of in drawn))
-    sizes = sorted({of.batch_size for of in drawn})
+    sizes = sorted({of.batch_size for of in drawn}, key=lambda size: (size == FULL_BATCH, size))
     looks = dict(zip(sizes, style.looks([str(size) for size in sizes]).values(), strict=True))
     lost = [f"{of.arm} ({of.reason})" for of in shares if not of.share]
     blocks = max(of.share.n for of in drawn if of.share)
@@ -82,7 +83,7 @@ def choose_trainings(plan: Mapping[str, Any], records: Sequence[Record]) -> Choi
 def _shares(subject: Subject) -> list[_Share]:
     """Every planned arm against the bare loop of its training, in the order of the plan."""
     runs = runs_by_arm(subject.run.of(str(subject.plan["name"])))
-    arms = subject.plan["arms"]
+    arms = [arm for arm in subject.plan["arms"] if "framework" in arm]  # a probe has none
     bare = {_training(arm): str(arm["name"]) for arm in arms if arm.get("framework") == _BARE}
     found = []
     for arm in arms:
@@ -115,7 +116,7 @@ def _share(blocks: Blocks, *, is_bare: bool) -> tuple[Estimate | None, str]:
     return block_ratio(own, bare).ratio, ""
 
 
-def _rows(axis: Axes, shares: Sequence[_Share], whose: Sequence[str], looks: dict[int, Look]) -> None:
+def _rows(axis: Axes, shares: Sequence[_Share], whose: Sequence[str], looks: dict[int | str, Look]) -> None:
     """A row for each framework, and in it a mark for each batch size, the smallest on top."""
     sizes, most = list(looks), 1.0
     for of in shares:
@@ -147,7 +148,7 @@ def _rows(axis: Axes, shares: Sequence[_Share], whose: Sequence[str], looks: dic
     axis.set_axisbelow(True)
 
 
-def _heads(axis: Axes, looks: dict[int, Look]) -> None:
+def _heads(axis: Axes, looks: dict[int | str, Look]) -> None:
     """Above the rows: which mark is which batch size, and what the numbers at the right are."""
     axis.annotate(
         "samples/s", (1.0, 1.0), xycoords="axes fraction", xytext=(66, 9), textcoords="offset points",
