@@ -1,8 +1,8 @@
 """How fast nnbench's loop is: against one written by hand, the lecture's, and other frameworks'.
 
-python tests/slow/speed.py [PAIRS] [WORDS]     (12 pairs, all lines; five minutes on a quiet machine)
+python tests/slow/speed.py [PAIRS] [WORDS]     (12 pairs, all lines; a quarter of an hour on a quiet machine)
 
-Each pair runs both sides one after the other, some tenths of a second each, in alternating order, in this
+Each pair runs both sides one after the other, up to a second each, in alternating order, in this
 process; the ratio of their samples per second and its interval are those of `nnbench.stats.block_ratio`. It
 prints and judges nothing: what decides are the claims of bench/, block by block.
 """
@@ -26,8 +26,8 @@ from nnbench.stats import block_ratio
 from nnbench.training import Training
 
 CPU = devices.choose_device("cpu")
-# Some tenths of a second, at most the data set four times.
-STEPS = {1: 400, 16: 250, 64: 90, 256: 47, 1024: 12, 4096: 6}
+# Up to a second, at most the data set four times.
+STEPS = {1: 800, 16: 750, 64: 282, 256: 94, 1024: 24, 4096: 6}
 MLP = Arm(data="fashion-mini", model="mlp", model_args={"hidden": (512, 512)}, lr=0.01, device="cpu")
 PEERS = ("lightning", "skorch", "keras", "scikit-learn")
 
@@ -35,8 +35,8 @@ Rate = Callable[[], float]
 
 
 def steps_of(arm: Arm) -> int:
-    """As many as fill some tenths of a second."""
-    return STEPS[int(arm.batch_size)] * (6 if arm.model == "logistic" else 1)
+    """As many as make what an epoch takes once a small part of it."""
+    return STEPS[int(arm.batch_size)] * (2 if arm.model == "logistic" else 1)
 
 
 def own(arm: Arm) -> float:
@@ -90,12 +90,19 @@ def comparisons() -> Iterator[tuple[str, Rate, Rate]]:
                 lambda a=sizes[size]: own(a),
                 lambda p=peer, a=sizes[size]: by(p, a),
             )
+    settings = {
+        "in backward": {"execution": "in-backward"},
+        "bf16-mixed": {"precision": "bf16-mixed"},
+        "two threads": {"threads": 2},
+    }
     for size in (16, 64, 1024):
-        yield (
-            f"in backward / lecture, batch {size}",
-            lambda a=fastest[size]: own(a),
-            lambda a=sizes[size]: by("lecture", a),
-        )
+        for setting, changes in settings.items():
+            fast = sizes[size].replace(**changes)
+            yield (
+                f"{setting} / lecture, batch {size}",
+                lambda a=fast: own(a),
+                lambda a=sizes[size]: by("lecture", a),
+            )
 
 
 def shares() -> None:
