@@ -149,11 +149,17 @@ def test_the_account_adds_up_and_leaves_pauses_out(tmp_path, monkeypatch):
     assert "1 block in 21 s" in found.lines()[0]
 
 
-def test_the_account_of_probes_alone_divides_by_nothing(tmp_path, monkeypatch):
+def test_the_account_counts_probes_apart(tmp_path, monkeypatch):
+    probe = dataclasses.replace(trained(0), arm={"name": "p", "id": "1" * 16, "kind": "probe"},
+                                metrics={"seed_s": 1.0})  # fmt: skip
+    monkeypatch.setattr(Record, "id", "id-0")
     entries = notes(tmp_path, monkeypatch, (0, "block"), (4, "ready"), (4, "arm", 0), (14, "record", 0),
                     (15, "end"))  # fmt: skip
-    lines = account(entries, [dataclasses.replace(trained(0), metrics={"seed_s": 1.0})]).lines()
-    assert lines[1] == "  probes, with their records 10 s"
+    found = account(entries, [probe])
+    assert (found.probes_s, found.rest_s) == (10, 0)
+    assert found.lines()[1] == "  probes, with their records 10 s"  # and nothing is divided by no training
+    both = dataclasses.replace(found, training_s=4, wall_s=20)
+    assert both.lines()[1].endswith("1.25 times that; probes, with their records 10 s")
 
 
 def test_the_account_counts_seeds_that_trained_as_one_model_once(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from nnbench.config import Probe
 from nnbench.records import Entry, Record
 from nnbench.work import Work
 
@@ -67,6 +68,7 @@ class Account:
     Attributes:
         wall_s: from each process's start to its end, without pauses before a resume.
         training_s: train and validation loops of all records.
+        probes_s: the arms that are no training, with their records.
         starts_s: starts, imports, collection and ends of the blocks' processes.
         launches_s: the same of torchrun's.
     """
@@ -74,13 +76,14 @@ class Account:
     blocks: int
     wall_s: float
     training_s: float
+    probes_s: float
     starts_s: float
     launches_s: float
 
     @property
     def rest_s(self) -> float:
-        """What is neither training nor start: warm-up, memory pass, data, models, records."""
-        return self.wall_s - self.training_s - self.starts_s - self.launches_s
+        """What is neither training, probe nor start: warm-up, memory pass, data, models, records."""
+        return self.wall_s - self.training_s - self.probes_s - self.starts_s - self.launches_s
 
     def lines(self) -> list[str]:
         """The account as a person reads it."""
@@ -93,11 +96,13 @@ class Account:
         ]
 
     def _trained(self) -> str:
+        probes = f"probes, with their records {self.probes_s:.0f} s"
         if not self.training_s:
-            return f"  probes, with their records {self.rest_s:.0f} s"
+            return f"  {probes}"
         share = 1 + self.rest_s / self.training_s
         rest = f"with warm-up, memory pass and records {share:.2f} times that"
-        return f"  training and validation {self.training_s:.0f} s; {rest}"
+        told = f"  training and validation {self.training_s:.0f} s; {rest}"
+        return f"{told}; {probes}" if self.probes_s else told
 
 
 def _spent_s(record: Record) -> float:
@@ -105,6 +110,12 @@ def _spent_s(record: Record) -> float:
     own = sum(float(record.metrics.get(name) or 0) for name in ("train_s", "validation_s"))
     together_s, seeds = (record.evidence.get(name, 0) for name in ("together_s", "vectorised"))
     return own + float(together_s) / max(1, int(seeds))
+
+
+def _probing_s(entries: Sequence[Entry], records: Sequence[Record]) -> float:
+    probes = {record.id for record in records if record.arm.get("kind") == Probe.kind}
+    ended = (pair for pair in pairwise(entries) if [entry.event for entry in pair] == ["arm", "record"])
+    return sum(entry.clock_s - before.clock_s for before, entry in ended if entry.more.get("id") in probes)
 
 
 def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
@@ -116,5 +127,6 @@ def account(entries: Sequence[Entry], records: Sequence[Record]) -> Account:
     starts_s, launches_s = _beside_arms(entries)
     blocks = len({entry.block for entry in entries if entry.event == "block"})
     return Account(
-        blocks=blocks, wall_s=wall_s, training_s=sum(spent), starts_s=starts_s, launches_s=launches_s
-    )
+        blocks=blocks, wall_s=wall_s, training_s=sum(spent), probes_s=_probing_s(entries, records),
+        starts_s=starts_s, launches_s=launches_s,
+    )  # fmt: skip
