@@ -43,7 +43,7 @@ scenario = Scenario(
     name="many-seeds",
     statement="An experiment must be repeated under many seeds, which takes as many times as long.",
     question="What does a seed cost when many of them train as one model?",
-    axis="steps",
+    axis="nothing",
     arms={
         "smoke": quick,
         "quick": quick,

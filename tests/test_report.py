@@ -115,6 +115,8 @@ def test_probes_are_told_without_accuracies():
     found = findings.sentences(receptive_field()[1], "quick")
     assert found[1] == "Receptive field: from 3 px (one 3x3) to 7 px (three 3x3, one 7x7)."
     assert findings.sentences([], "quick") == ["Nothing was measured."]
+    costs = [dataclasses.replace(record, metrics={"seed_s": 0.1}) for record in receptive_field()[1]]
+    assert findings.sentences(costs, "quick") == []
 
 
 def test_equality_is_checked_not_believed():

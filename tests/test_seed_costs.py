@@ -14,7 +14,7 @@ from nnbench.benchmarking import probe_record, seed_costs
 from nnbench.benchmarking.seed_costs import seed_cost
 from nnbench.claims import PROFILES, Scenario
 from nnbench.config import ConfigError, Probe
-from nnbench.training import Training
+from nnbench.training import History, Training
 from nnbench.training.vectorised import VectorisedTraining
 
 XOR = {"data": "xor", "model_args": {"hidden": (4,)}, "batch_size": "full", "epochs": 2}
@@ -29,16 +29,20 @@ def test_what_all_take_is_shared_among_the_seeds(monkeypatch, together, training
     def run(self):
         seen.append(getattr(self, "seeds", None) or self.seed)
         clock.advance_s(1)
+        history = History(None, steps=3)
+        return [history] * 4 if together else history
 
     monkeypatch.setattr(kind, "run", run)
     monkeypatch.setattr(seed_costs.time, "perf_counter_ns", clock)
-    assert seed_cost(XOR, 4, together) == {"seed_s": trainings / 4}
+    assert seed_cost(XOR, 4, together) == {"seed_s": trainings / 4, "steps": 3}
     assert seen == ([(0, 1, 2, 3)] if together else [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("together", [False, True])
 def test_a_real_seed_costs_something(together):
-    assert seed_cost(XOR, 2, together)["seed_s"] > 0
+    found = seed_cost(XOR, 2, together)
+    assert found["seed_s"] > 0
+    assert found["steps"] == 2
 
 
 @pytest.mark.parametrize("seeds", [0, -1, 1.5, "2"])

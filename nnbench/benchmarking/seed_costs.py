@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnbench.config import ConfigError, arm_from
-from nnbench.training import Training
+from nnbench.training import History, Training
 from nnbench.training.vectorised import VectorisedTraining
 
 
@@ -22,7 +22,7 @@ def seed_cost(arm: Mapping[str, Any], seeds: int = 1, together: bool = False) ->
         together: whether they train as one model, or one after the other.
 
     Returns:
-        ``seed_s``, seconds for each seed.
+        ``seed_s``, seconds for each seed, and ``steps``, of each.
 
     Raises:
         ConfigError: no seeds, or what no arm takes; NotVectorisable where the arm cannot train so.
@@ -33,5 +33,7 @@ def seed_cost(arm: Mapping[str, Any], seeds: int = 1, together: bool = False) ->
     todo = [VectorisedTraining(of, range(seeds))] if together else [Training(of, s) for s in range(seeds)]
     start = time.perf_counter_ns()
     for training in todo:
-        training.run()
-    return {"seed_s": (time.perf_counter_ns() - start) / 1e9 / seeds}
+        history = training.run()
+    seed_s = (time.perf_counter_ns() - start) / 1e9 / seeds
+    steps = (history if isinstance(history, History) else history[0]).steps
+    return {"seed_s": seed_s, "steps": steps}

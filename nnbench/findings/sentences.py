@@ -34,7 +34,8 @@ def sentences(records: Sequence[Record], profile: str, may_diverge: Sequence[str
         *_failure_sentences(records, may_diverge),
         *_doubt_sentences(records),
     ]  # fmt: skip
-    return found or ["Nothing was measured."]
+    measured = any(record.status == OK for record in records)  # a probe's own metrics stand in the table
+    return found if measured else found or ["Nothing was measured."]
 
 
 def _comparisons(records: Sequence[Record], profile: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 STYLE = """
 :root { --ink: #1b1b1b; --quiet: #5c5c5c; --line: #dedede; --accent: #0b5c8a; --alarm: #a3262a; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 62rem; background: #fff; color: var(--ink);
+body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 74rem; background: #fff; color: var(--ink);
   font: 1.08rem/1.6 Charter, "Bitstream Charter", "Source Serif 4", Cambria, Georgia, serif;
   text-rendering: optimizeLegibility; }
 h1, h2, h3, nav, table, summary, pre, .verdict, footer {
@@ -34,12 +34,13 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .prose th, .prose td { text-align: left; }
 .prose td { min-width: 7rem; max-width: 26rem; overflow-wrap: anywhere; }
 td.status, th.status { text-align: left; min-width: 6rem; max-width: 22rem; }
+td.reason { min-width: 18rem; font-size: .8rem; }
 .numbers td { white-space: nowrap; } .numbers td:last-child { white-space: normal; }
 .verdict { font-size: .78rem; font-weight: 700; letter-spacing: .03em; padding: .1rem .5rem;
   white-space: nowrap;  border-radius: .25rem; border: 1.5px solid currentColor; }
 .supported { color: #05603f; } .refuted { color: var(--alarm); }
 .undecided, .not-run, .not_comparable { color: var(--quiet); }
-img { display: block; max-width: 100%; height: auto; margin: 1.2rem 0; }
+img { display: block; max-width: min(100%, 60rem); height: auto; margin: 1.2rem 0; }
 blockquote { margin: 1.4rem 0; padding: .1rem 1.2rem; border-left: .25rem solid var(--accent); }
 .banner blockquote { max-width: none; border: 2px solid var(--alarm); color: var(--alarm);
   background: #fdf3f3; }
@@ -55,6 +56,7 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: .85rem; }
   .scroll { overflow: visible; } .numbers td, .numbers th { padding: .25rem .4rem; }
   table { font-size: 8pt; } }
 """
+_WORD = 24  # characters of a status without a reason
 _VERDICTS = ("SUPPORTED", "REFUTED", "UNDECIDED", "NOT RUN", "NOT_COMPARABLE")
 
 
@@ -123,6 +125,13 @@ def _output(output: Any, alt: str) -> str:
     return f"<pre>{html.escape(str(data.get('text/plain', '')))}</pre>"
 
 
+def _status_cell(found: re.Match[str]) -> str:
+    """The last cell of a row; a reason that would not fit into a word's width gets room of its own."""
+    cell, text, end = found.groups()
+    long = " reason" if len(text) > _WORD else ""
+    return f'<t{cell} class="status{long}">{text}</t{cell}>{end}'
+
+
 def _table(text: str) -> str:
     """A table of pandas, in a frame that scrolls; verdicts are set off by word, border and colour."""
     for verdict in _VERDICTS:
@@ -131,6 +140,6 @@ def _table(text: str) -> str:
     text = re.sub(r' style="text-align: \w+;"', "", text)
     prose = re.search(r"<th>(claim|value)</th>", text)
     if "<th>status</th>" in text:  # the last column is prose
-        text = re.sub(r"<t([dh])>([^<]*)</t[dh]>(\s*</tr>)", r'<t\1 class="status">\2</t\1>\3', text)
+        text = re.sub(r"<t([dh])>([^<]*)</t[dh]>(\s*</tr>)", _status_cell, text)
     kind = "prose" if prose else "numbers"
     return f'<div class="scroll {kind}" tabindex="0" role="region" aria-label="table">{text}</div>'
