@@ -48,6 +48,7 @@ def coloured(folder=None):
     {"loader": "dataloader"},
     {"model_args": {"channels": (4, 6), "pool": "none", "stride": 2}},
     {"data": f"{__name__}:coloured", "normalize": True},
+    {"model": "lenet5", "model_args": {}, "data": "fashion-mini", "max_steps": 4},
     {"model": "mlp", "model_args": {"hidden": (12,)}},
 ], ids=str)  # fmt: skip
 def test_it_learns_the_same(changes):
