@@ -25,6 +25,7 @@ from nnbench.records import (
     read_records,
     read_run,
     record_from_json,
+    records_of,
     strict_loads,
 )
 from nnbench.stats import evenly
@@ -94,14 +95,11 @@ class Run:
         Raises:
             ConfigError: no scenario of this run has that name.
         """
-        place = {arm: i for i, arm in enumerate(arms)}
         plan = self.scenario(name)
-        planned = [arm for arm in plan["arms"] if arm["name"] in place]
-        planned.sort(key=lambda arm: place[arm["name"]])
-        records = [record for record in self.of(name) if record.arm["name"] in place]
-        records.sort(key=lambda record: place[record.arm["name"]])
+        by_name = {arm["name"]: arm for arm in plan["arms"]}
+        planned = [by_name[arm] for arm in arms if arm in by_name]
         whole = {**self.plan, "scenarios": [{**plan, "arms": planned}]}
-        return dataclasses.replace(self, plan=whole, records=records)
+        return dataclasses.replace(self, plan=whole, records=records_of(self.of(name), arms))
 
 
 def read_results(path: str | Path) -> Run:

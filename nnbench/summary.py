@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnbench.metrics import Metric, heading, metric, number
-from nnbench.records import OK, Record
+from nnbench.records import OK, Record, records_by_arm
 from nnbench.stats import mean_interval
 from nnbench.time_to_accuracy import times_to_accuracy
 
@@ -51,15 +51,12 @@ def summarize(records: Sequence[Record]) -> list[dict[str, str]]:
     on their interquartile range stands beside it. A metric that no record of the scenario has gets no column;
     blocks have one where there is more than one.
     """
-    arms: dict[str, list[Record]] = {}
-    for record in records:
-        arms.setdefault(str(record.arm["name"]), []).append(record)
     names = [name for name in COLUMNS if any(name in record.metrics for record in records)]
     # what a user's own probe returns is shown too
     own = {name: 0 for record in records if record.arm["kind"] == "probe" for name in record.metrics}
     names += [name for name in own if name not in names]
     parts = ("seed", "block") if any(record.block for record in records) else ("seed",)
-    return [_row(arm, mine, names, parts) for arm, mine in arms.items()]
+    return [_row(arm, mine, names, parts) for arm, mine in records_by_arm(records).items()]
 
 
 def _row(arm: str, records: Sequence[Record], names: Sequence[str], parts: Sequence[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from nnbench.findings import (
     of_claims,
     verdict_rows,
 )
-from nnbench.records import Record
+from nnbench.records import Record, records_of
 from nnbench.summary import busy, disturbed, skipped, summarize
 from nnbench.time_to_accuracy import rows_of_times
 
@@ -51,7 +51,7 @@ def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profi
     if why := skipped(records):
         return [*lines, f"  SKIPPED    {why}"]
     choice = for_table(scenario, records)
-    lines += _table(summarize(_of_arms(records, choice.arms) if choice else records))
+    lines += _table(summarize(records_of(records, choice.arms) if choice else records))
     lines += [f"{choice.text}; {ALL_ARMS}"] if choice else []
     for more in more_tables(records):
         lines += ["", *more]
@@ -62,12 +62,6 @@ def scenario_lines(scenario: Mapping[str, Any], records: Sequence[Record], profi
         lines.append(f"  {row['verdict']:10s} {row['claim']}")
         lines += textwrap.wrap(row["reason"], _WIDTH, initial_indent=" " * 13, subsequent_indent=" " * 13)
     return lines
-
-
-def _of_arms(records: Sequence[Record], arms: Sequence[str]) -> list[Record]:
-    place = {arm: i for i, arm in enumerate(arms)}
-    there = [record for record in records if record.arm["name"] in place]
-    return sorted(there, key=lambda record: place[record.arm["name"]])
 
 
 def more_tables(records: Sequence[Record]) -> Iterator[list[str]]:

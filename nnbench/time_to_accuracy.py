@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnbench.metrics import number
-from nnbench.records import OK, Record
+from nnbench.records import OK, Record, records_by_arm
 from nnbench.stats import Estimate, mean_with_misses
 
 _ACCURACY = "validation_accuracy"
@@ -53,12 +53,9 @@ def times_to_accuracy(records: Sequence[Record]) -> list[TimeToAccuracy]:
     A diverged seed is a miss; one whose time is disturbed still hits or misses. A seed that was measured in
     several blocks counts once, with its mean time.
     """
-    arms: dict[str, list[Record]] = {}
-    for record in records:
-        if record.arm.get("target_accuracy") is not None:
-            arms.setdefault(str(record.arm["name"]), []).append(record)
+    aimed = [record for record in records if record.arm.get("target_accuracy") is not None]
     found: list[TimeToAccuracy] = []
-    for arm, mine in arms.items():
+    for arm, mine in records_by_arm(aimed).items():
         own = _of_arm(arm, mine)
         first = next((of for of in found if (of.data, of.target) == (own.data, own.target)), None)
         found.append(own if first is None else replace(own, speed_up=_ratio(first, own)))

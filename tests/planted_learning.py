@@ -1,6 +1,7 @@
 """Planted: gradients, validation, averages, orders of samples and seeds that are not what they seem."""
 
 import dataclasses
+import itertools
 import sys
 
 import pytest
@@ -18,6 +19,7 @@ from nnbench.training.batches import Order, Samples
 from nnbench.training.phased import PhasedTraining
 from nnbench.training.shares import Share, share_of
 from nnbench.training.tally import Tally
+from nnbench.training.vectorised import VectorisedTraining, members
 from planted import caught_by
 
 SMALL = Arm(data="digits", model_args={"hidden": (16,)}, batch_size=64, lr=0.1, epochs=2, device="cpu")
@@ -74,6 +76,86 @@ def frozen_layer(monkeypatch):
 def loss_summed_over_the_batch(monkeypatch):
     sound = F.cross_entropy
     monkeypatch.setattr(F, "cross_entropy", lambda outputs, y: sound(outputs, y) * len(y))
+
+
+# many seeds as one model: too fast to be believed unseen
+
+
+def members_end_where_each_seed_ends_alone(monkeypatch, plant):
+    alone = {seed: Training(SMALL, seed).run() for seed in SEEDS}
+    plant(monkeypatch)
+    for seed, found in zip(SEEDS, VectorisedTraining(SMALL, SEEDS).run(), strict=True):
+        assert (found.steps, found.samples) == (alone[seed].steps, alone[seed].samples)
+        expected = alone[seed].model.state_dict()
+        for name, weights in found.model.state_dict().items():
+            assert torch.allclose(weights, expected[name], rtol=1e-4, atol=1e-5), (seed, name)
+
+
+@caught_by(members_end_where_each_seed_ends_alone)
+def members_train_on_every_second_batch(monkeypatch):
+    sound, calls = VectorisedTraining._step, itertools.count()
+
+    def step(self, x, y):
+        if next(calls) % 2:
+            with torch.no_grad():
+                outputs = self._model(x)
+                return self._losses(outputs, y), outputs
+        return sound(self, x, y)
+
+    monkeypatch.setattr(VectorisedTraining, "_step", step)
+
+
+@caught_by(members_end_where_each_seed_ends_alone)
+def members_share_one_order(monkeypatch):
+    sound = members.order_of
+    monkeypatch.setattr(members, "order_of", lambda arm, seed, count: sound(arm, 0, count))
+
+
+@caught_by(members_end_where_each_seed_ends_alone)
+def members_share_one_step(monkeypatch):
+    """The mean over members where their sum belongs: each learns at a part of its rate."""
+    sound = VectorisedTraining._losses
+
+    def losses(self, outputs, y):
+        found = sound(self, outputs, y)
+        return found / len(found)
+
+    monkeypatch.setattr(VectorisedTraining, "_losses", losses)
+
+
+# time to accuracy: the target is met by images that nobody trained on
+
+
+def the_target_is_met_on_validation_images(monkeypatch, plant):
+    target = 0.88
+    plant(monkeypatch)
+    history = fit(SMALL.replace(epochs=60, target_accuracy=target), seed=3)
+    unseen = load("digits").validation
+    with torch.no_grad():
+        answers = history.model(unseen.images.float() / 255).argmax(1)
+    assert (answers == unseen.labels).float().mean() >= target
+    assert [x >= target for x in history.curves["validation_accuracy"]].index(True) == len(
+        history.curves["validation_accuracy"]
+    ) - 1
+
+
+@caught_by(the_target_is_met_on_validation_images)
+def the_target_is_met_on_training_images(monkeypatch):
+    sound = Training.__init__
+
+    def init(self, *args, **kwargs):
+        sound(self, *args, **kwargs)
+        self.scored = self.train
+
+    monkeypatch.setattr(Training, "__init__", init)
+
+
+@caught_by(the_target_is_met_on_validation_images)
+def the_target_is_nearly_met(monkeypatch):
+    def arrived(self, history):
+        return history.curves["validation_accuracy"][-1] >= self.arm.target_accuracy - 0.1
+
+    monkeypatch.setattr(Training, "_arrived", arrived)
 
 
 # learning: validation

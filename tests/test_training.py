@@ -11,6 +11,7 @@ from nnbench.config import ConfigError
 from nnbench.data import load
 from nnbench.training import Listener, StopTraining, Training, evaluate
 from nnbench.training.batches import Order
+from nnbench.training.phased import PhasedTraining
 
 SMALL = Arm(data="digits", model="mlp", model_args={"hidden": (16,)}, batch_size=64, lr=0.1, epochs=2)
 
@@ -266,3 +267,25 @@ def test_the_loop_learns_xor_and_a_linear_model_does_not():
     assert solved.curves["validation_accuracy"][-1] == 1
     assert linear.curves["validation_accuracy"][-1] <= 0.75
     assert linear.curves["train_loss"][-1] == pytest.approx(math.log(2), abs=1e-3)
+
+
+class Counting(torch.optim.SGD):
+    """An optimizer of one's own, which has something to do where gradients are dropped."""
+
+    dropped = 0
+
+    def zero_grad(self, set_to_none=True):
+        Counting.dropped += 1
+        super().zero_grad(set_to_none)
+
+
+@pytest.mark.parametrize("kind", [Training, PhasedTraining])
+def test_an_optimizer_drops_gradients_its_own_way(kind, monkeypatch):
+    monkeypatch.setattr(Counting, "dropped", 0)
+    plain, own = (
+        Arm(data="digits", epochs=1, lr=0.1),
+        Arm(data="digits", epochs=1, lr=0.1, optimizer=f"{__name__}:Counting"),
+    )
+    history = kind(own).run()
+    assert Counting.dropped == history.steps
+    assert history.weights_sha256() == kind(plain).run().weights_sha256()

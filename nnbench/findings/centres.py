@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from nnbench.metrics import metric
-from nnbench.records import OK, Record
+from nnbench.records import OK, Record, records_by_arm
 
 ACCURACY = "validation_accuracy"
 
@@ -21,15 +21,7 @@ def values_of(records: Sequence[Record], arm: str, name: str) -> dict[tuple[int,
 
 def arms_of(records: Sequence[Record]) -> list[str]:
     """Names of the arms, in the order of first appearance."""
-    return list(dict.fromkeys(str(record.arm["name"]) for record in records))
-
-
-def records_by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Arm -> its records, in the order of first appearance; one pass, where a thousand arms may come."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(str(record.arm["name"]), []).append(record)
-    return found
+    return list(records_by_arm(records))
 
 
 def means(records: Sequence[Record], name: str) -> dict[str, float]:

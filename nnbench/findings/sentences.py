@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnbench.claims import by_block, interval_text, ratio_number, runs_by_arm
-from nnbench.findings.centres import ACCURACY, arms_of, best_arm, means, records_by_arm, values_of
+from nnbench.findings.centres import ACCURACY, arms_of, best_arm, means, values_of
 from nnbench.findings.choosing import ARMS_MOST
 from nnbench.metrics import metric, number
-from nnbench.records import OK, Record, differences
+from nnbench.records import OK, Record, differences, records_by_arm
 from nnbench.stats import (
     BLOCKS_LEAST,
     Estimate,

@@ -28,11 +28,14 @@ from nnbench.records.record import (
     differences,
     record_from_json,
     record_id,
+    records_by_arm,
+    records_of,
 )
 
 __all__ = [
     "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "DamagedError",
     "Entry", "Journal", "NewerSchemaError", "Record", "RecordError", "StorageError", "copy_records",
     "differences", "read_own_record", "read_record", "read_records", "read_run", "record_from_json",
-    "record_id", "strict_dumps", "strict_loads", "without_nan", "write_atomic", "write_record", "write_run",
+    "record_id", "records_by_arm", "records_of", "strict_dumps", "strict_loads", "without_nan",
+    "write_atomic", "write_record", "write_run",
 ]  # fmt: skip

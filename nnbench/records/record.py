@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -218,3 +218,18 @@ def record_from_json(values: Mapping[str, Any]) -> Record:
     if wrong := misfit(values):
         raise RecordError(wrong)
     return Record(**{**values, "quality": tuple(values.get("quality", ()))})
+
+
+def records_by_arm(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Arm -> its records, in the order of first appearance; one pass, where a thousand arms may come."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(str(record.arm["name"]), []).append(record)
+    return found
+
+
+def records_of(records: Iterable[Record], arms: Sequence[str]) -> list[Record]:
+    """The records of *arms*, in the order of these."""
+    place = {arm: i for i, arm in enumerate(arms)}
+    there = [record for record in records if record.arm["name"] in place]
+    return sorted(there, key=lambda record: place[record.arm["name"]])
