@@ -72,6 +72,7 @@ kernel_size = Scenario(
     repeat="blocks",
     plots=("verdicts", "by_factor", "overview", "accuracy_against_cost", "roofline"),
     factor="model_args.kernel_size",
+    slides=("B2",),
     remember="A stack of small kernels has the field of a large one, fewer weights, and more layers to run.",
 )
 
@@ -113,6 +114,13 @@ kernel_stack = Scenario(
             value=102464,
         ),
         Claim(
+            text="Two 3x3 layers in a row have 73,856.",
+            kind="exact",
+            metric="parameters",
+            arms=("3x3 twice",),
+            value=73856,
+        ),
+        Claim(
             text="Two 3x3 layers see 5 pixels.",
             kind="exact",
             metric="receptive_field",
@@ -128,6 +136,8 @@ kernel_stack = Scenario(
     ),
     plots=("overview",),
     repeat="once",
+    slides=("B2",),
+    source="arithmetic: K K C C + C; Araujo et al. 2019, eq. 2",
     remember="At equal field, small kernels in a row are cheaper, and the more so the wider the field.",
 )
 

@@ -58,6 +58,7 @@ scenario = Scenario(
     repeat="blocks",
     plots=("verdicts", "by_factor", "learning_curves", "roofline"),
     factor="model_args.depth",
+    slides=("A4",),
     remember="Compare depths at equal parameters, each at its own rate, from weights that let it begin.",
 )
 

@@ -65,7 +65,7 @@ def expected(
         ConfigError, DataError: see `nnbench.training.Training`; or what a probe raises.
     """
     if isinstance(arm, Probe):
-        seconds, _ = _timed(lambda: run_probe(arm), clock)
+        seconds, _ = _timed(lambda: run_probe(arm, data_folder=data_folder), clock)
         return Expected(seed_s=seconds)
     if arm.framework != OWN_LOOP:
         return _of_framework(arm, data_folder, clock)

@@ -15,7 +15,8 @@ class Metric:
         unit: as printed, after scaling; empty for a count.
         scale: multiply the recorded number by it to print it in *unit*.
         better: "higher", "lower", or None where neither is.
-        nature: "exact" (arithmetic), "learned" (varies with the seed), "timed", "energy", "memory".
+        nature: "exact" (arithmetic), "learned" (varies with the seed), "share" (of trials, whose number the
+            same record holds as `TRIALS`), "timed", "energy", "memory".
         margin: smallest difference that a claim takes for one, in the recorded number's unit.
     """
 
@@ -28,7 +29,8 @@ class Metric:
     margin: Mapping[str, float] = field(default_factory=dict)
 
 
-_POINT = {"smoke": 0.01, "quick": 0.01, "full": 0.003}
+TRIALS = "trials"
+_POINT = {"smoke": 0.01, "quick": 0.01, "lecture": 0.01, "full": 0.003}
 _LEARNED: dict[str, Any] = {"nature": "learned"}
 # Where a training step spends its time; with `other` they sum to the time of the train loop.
 PHASES = ("load", "copy", "forward", "backward", "communication", "optimizer", "other")
@@ -96,6 +98,149 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="steps", label="steps"),
         Metric(name="samples", label="samples"),
         Metric(name="epochs", label="epochs"),
+        Metric(name=TRIALS, label="trials"),
+        # Grad-CAM
+        Metric(name="pointing_share", label="maps that point at the garment asked for", unit="%", scale=100,
+               better="higher", margin=_POINT, **_LEARNED),
+        Metric(name="empty_maps", label="maps that are 0 everywhere", unit="%", scale=100, better="lower",
+               **_LEARNED),
+        Metric(name="canvas_accuracy", label="accuracy on single garments", unit="%", scale=100,
+               better="higher", margin=_POINT, **_LEARNED),
+        Metric(name="like_trained", label="rank correlation with the trained map", **_LEARNED),
+        Metric(name="completeness_error", label="sum of the map against the logit", better="lower",
+               **_LEARNED),
+        # descent
+        Metric(name="sharpness", label="largest eigenvalue of the Hessian"),
+        Metric(name="edge_rate", label="greatest rate that converges"),
+        Metric(name="loss_growth", label="last loss over first", better="lower"),
+        Metric(name="converged", label="converged", better="higher"),
+        Metric(name="in_deep_well", label="runs that end in the deep well", unit="%", scale=100,
+               better="higher", nature="share"),
+        Metric(name="ever_escaped", label="runs that were ever there", unit="%", scale=100, better="higher",
+               nature="share"),
+        Metric(name="drawn_floor", label="loss at which it stays", better="lower", **_LEARNED),
+        Metric(name="floor_formula", label="by the formula", better="lower"),
+        Metric(name="floor_error", label="simulation against formula", better="lower", **_LEARNED),
+        Metric(name="excess_loss", label="loss above the least", better="lower", **_LEARNED),
+        Metric(name="step_rate", label="learning rate"),
+        Metric(name="distinct_share", label="samples met in an epoch", unit="%", scale=100, better="higher",
+               **_LEARNED),
+        Metric(name="accuracy_spread", label="spread of the accuracy over orders", better="lower"),
+        Metric(name="mean_accuracy", label="mean accuracy over orders", unit="%", scale=100, better="higher"),
+        Metric(name="rising_share", label="steps whose loss rises", unit="%", scale=100, better="lower"),
+        # pooling, stride, padding, dilation
+        Metric(name="output_side", label="side of the output", unit="px"),
+        Metric(name="formula_error", label="formula against torch", unit="px", better="lower"),
+        Metric(name="change_by_shift", label="change by a shift", better="lower", **_LEARNED),
+        Metric(name="change_by_scale", label="change by a scaling", better="lower", **_LEARNED),
+        Metric(name="order_difference", label="change by the order", better="lower", **_LEARNED),
+        Metric(name="activated_first", label="elements activated before pooling", better="lower"),
+        Metric(name="activated_last", label="elements activated after pooling", better="lower"),
+        Metric(name="coverage", label="pixels looked at", unit="%", scale=100, better="higher"),
+        Metric(name="lesion_change", label="change by a lesion of 1 px", better="higher", **_LEARNED),
+        Metric(name="corner_uses", label="uses of a corner"),
+        Metric(name="edge_uses", label="uses of an edge"),
+        Metric(name="inner_uses", label="uses inside"),
+        Metric(name="density", label="pixels seen within the field", unit="%", scale=100, better="higher"),
+        *(
+            Metric(name=f"lesion_{side}_recall", label=f"lesions of {side} px found", unit="%", scale=100,
+                   better="higher", margin=_POINT, **_LEARNED)
+            for side in (1, 2, 4, 8)
+        ),
+        Metric(name="false_alarms", label="false alarms", unit="%", scale=100, better="lower", **_LEARNED),
+        Metric(name="fine_accuracy", label="accuracy, fine task", unit="%", scale=100, better="higher",
+               margin=_POINT, **_LEARNED),
+        Metric(name="far_accuracy", label="accuracy, far task", unit="%", scale=100, better="higher",
+               margin=_POINT, **_LEARNED),
+        *(
+            Metric(name=f"scaled_{percent}_accuracy", label=f"accuracy at {percent} % of the size", unit="%",
+                   scale=100, better="higher", margin=_POINT, **_LEARNED)
+            for percent in (50, 75, 125, 150)
+        ),
+        # receptive fields
+        Metric(name="seen_pixels", label="pixels seen in a row", unit="px", better="higher"),
+        *(
+            Metric(name=f"{drawn}{name}", label=label, unit=unit, better=better,
+                   nature="learned" if drawn else "exact")
+            for drawn in ("", "drawn_")
+            for name, label, unit, better in (
+                ("effective_field", "effective field", "px", "higher"),
+                ("effective_share", "effective over theoretical field", "", "higher"),
+                ("field_spread", "spread of the field", "px", "higher"),
+                ("gaussian_likeness", "correlation with a Gaussian", "", "higher"),
+                ("excess_kurtosis", "excess kurtosis", "", None),
+                ("field_per_parameter", "effective field per parameter", "px", "higher"),
+            )
+        ),
+        # activations
+        Metric(name="linear_error", label="distance from a linear map", better="lower"),
+        Metric(name="gradient_ratio", label="gradient, first layer over last", **_LEARNED),
+        # XOR
+        Metric(name="best_linear_accuracy", label="accuracy of the best line", unit="%", scale=100,
+               better="higher"),
+        Metric(name="xor_loss", label="loss", unit="nat", better="lower"),
+        Metric(name="from_half", label="farthest from one half", better="lower"),
+        Metric(name="cycle_epochs", label="cycle", unit="epochs"),
+        Metric(name="least_wrong", label="least corners wrong", better="lower"),
+        Metric(name="xor_solved", label="first weights that learn XOR", unit="%", scale=100, better="higher",
+               nature="share"),
+        # optimizers
+        Metric(name="walked_distance", label="distance walked"),
+        Metric(name="walk_first_step", label="first step"),
+        Metric(name="walk_last_step", label="last step"),
+        Metric(name="steps_to_bottom", label="steps to the bottom", better="lower"),
+        Metric(name="surface_height", label="height at the end", better="lower"),
+        Metric(name="chosen_rate", label="rate chosen"),
+        Metric(name="chosen_at_edge", label="rate at the edge of its grid"),
+        Metric(name="effective_rate_log10", label="best rate / (1 - momentum), log10", **_LEARNED),
+        Metric(name="good_rates_decades", label="width of the good rates", unit="decades", better="higher",
+               margin=dict.fromkeys(_POINT, 0.1), **_LEARNED),
+        Metric(name="race_score", label="score of the race, by steps", better="higher",
+               margin=dict.fromkeys(_POINT, 0.05), **_LEARNED),
+        Metric(name="race_score_s", label="score of the race, by seconds", better="higher", nature="timed"),
+        Metric(name="untuned_loss", label="accuracy lost at torch's own rate", unit="%", scale=100,
+               better="lower", margin=_POINT, **_LEARNED),
+        # sharing weights
+        Metric(name="equivariance_error", label="change under a shift", better="lower", **_LEARNED),
+        *(
+            Metric(name=f"shifted_{pixels}_accuracy", label=f"accuracy, moved by {pixels} px", unit="%",
+                   scale=100, better="higher", margin=_POINT, **_LEARNED)
+            for pixels in range(9)
+        ),
+        Metric(name="stage_channels", label="channels"),
+        Metric(name="stage_side", label="side", unit="px"),
+        Metric(name="stage_bytes", label="output of the stage", unit="MiB", scale=2**-20, better="lower"),
+        Metric(name="kept_bytes", label="kept for the backward pass", unit="MiB", scale=2**-20,
+               better="lower"),
+        # approximation
+        Metric(name="units", label="units", better="lower"),
+        Metric(name="line_pieces", label="straight pieces"),
+        Metric(name="sup_error", label="greatest error", better="lower"),
+        Metric(name="rms_error", label="error (RMS)", better="lower"),
+        Metric(name="drawn_sup_error", label="greatest error", better="lower", **_LEARNED),
+        Metric(name="drawn_rms_error", label="error (RMS)", better="lower", **_LEARNED),
+        Metric(name="best_rms_error", label="least error (RMS) of the restarts", better="lower", **_LEARNED),
+        Metric(name="median_rms_error", label="median error (RMS) of the restarts", better="lower",
+               **_LEARNED),
+        Metric(name="found_share", label="restarts that find the function", unit="%", scale=100,
+               better="higher", nature="share"),
+        # steps against batch, noise of the gradient, large batches
+        Metric(name="steps_to_target", label="steps to target", better="lower", **_LEARNED),
+        Metric(name="samples_to_target", label="samples to target", better="lower", **_LEARNED),
+        Metric(name="tuned_rate", label="rate, tuned", **_LEARNED),
+        Metric(name="rate_at_edge", label="rate at the edge of its grid", better="lower"),
+        Metric(name="least_steps", label="fewest steps, S_min", better="lower", **_LEARNED),
+        Metric(name="critical_batch", label="critical batch, B_crit", **_LEARNED),
+        Metric(name="critical_batch_error", label="error of the fit, at worst", unit="%", scale=100,
+               better="lower", **_LEARNED),
+        Metric(name="noise_scale", label="gradient noise scale", unit="samples", **_LEARNED),
+        Metric(name="two_batch_noise_scale", label="noise scale, two batches", unit="samples", **_LEARNED),
+        Metric(name="two_batch_ratio", label="two batches over exact", **_LEARNED),
+        Metric(name="median_of_ratios", label="median of ratios over exact", **_LEARNED),
+        Metric(name="foretold_ratio", label="noise scale over critical batch", **_LEARNED),
+        Metric(name="chip_speedup", label="times as fast", better="higher"),
+        Metric(name="chip_efficiency", label="speed-up per chip", unit="%", scale=100, better="higher"),
+        Metric(name="chip_samples", label="samples of a step per chip"),
     )
 }  # fmt: skip
 
@@ -112,4 +257,4 @@ def heading(of: Metric) -> str:
 
 def number(value: float) -> str:
     """Three significant digits, with thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e12 else f"{value:.3g}"

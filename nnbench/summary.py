@@ -13,6 +13,7 @@ from nnbench.stats import mean_interval
 from nnbench.time_to_accuracy import times_to_accuracy
 
 BUSY_LOAD = 0.5
+_TINY = 1e-4  # half an interval below it is told in powers of ten
 _QUARTILES_LEAST = 4
 COLUMNS = (
     "validation_accuracy", "train_s", "samples_per_s", "target_s", "limit_share", "peak_bytes", "parameters",
@@ -100,8 +101,13 @@ def cell(of: Metric, values: Sequence[float]) -> str:
         return number(statistics.median(scaled))
     estimate = mean_interval(scaled)
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.centre:.2f}"
-    return f"{estimate.centre:.2f} ± {(estimate.high - estimate.low) / 2:.2f}"
+        return f"{estimate.centre:.2f}" if of.unit == "%" else number(estimate.centre)
+    half = (estimate.high - estimate.low) / 2
+    # two, or as many as show what is uncertain
+    if of.unit != "%" and half < _TINY:
+        return f"{estimate.centre:.3g} ± {half:.1g}"
+    decimals = 2 if of.unit == "%" or not half else max(2, -math.floor(math.log10(half)))
+    return f"{estimate.centre:.{decimals}f} ± {half:.{decimals}f}"
 
 
 def _median_and_range(values: Sequence[float]) -> str:

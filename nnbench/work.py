@@ -30,21 +30,26 @@ class Work:
         return record_id(self.scenario, self.arm, self.seed, self.block)
 
 
+def is_seeded(arm: Mapping[str, Any]) -> bool:
+    """Whether an arm, as the plan has it, runs under seeds: a training, or a probe that asks for them."""
+    return arm.get("kind") != "probe" or arm.get("seeded") is True
+
+
 def seeds_in(
-    repeat: str, kind: str, *, block: int, blocks: int, seeds: int, first: int = 0
+    repeat: str, seeded: bool, *, block: int, blocks: int, seeds: int, first: int = 0
 ) -> tuple[int, ...]:
-    """The seeds under which an arm of *kind* runs in *block* of *blocks*.
+    """The seeds under which an arm runs in *block* of *blocks*.
 
     A scenario that repeats by ``blocks`` runs once in each, under the seed of the block's number: blocks pair
     its times and seeds its accuracies. All others run in block 0, under each seed or, with ``once``, under
-    one. A run of a single block gives all its seeds to both. Seeds count from *first*; a probe has none, and
-    its record says 0.
+    one. A run of a single block gives all its seeds to both. Seeds count from *first*; an arm that is not
+    *seeded* has none, and its record says 0.
     """
-    if repeat == "blocks" and (blocks > 1 or kind == "probe"):
-        return (first + block,) if kind != "probe" else (0,)
+    if repeat == "blocks" and (blocks > 1 or not seeded):
+        return (first + block,) if seeded else (0,)
     if block:
         return ()
-    if kind == "probe":
+    if not seeded:
         return (0,)
     return tuple(range(first, first + seeds)) if repeat != "once" else (first,)
 
@@ -58,7 +63,7 @@ def planned(plan: Mapping[str, Any], block: int | None = None) -> list[Work]:
         for scenario in plan["scenarios"]
         for arm in scenario["arms"]
         for seed in seeds_in(
-            str(scenario.get("repeat", "seeds")), str(arm.get("kind", "training")),
+            str(scenario.get("repeat", "seeds")), is_seeded(arm),
             block=number, blocks=blocks, seeds=int(plan.get("seeds", 1)), first=first,
         )
     ]  # fmt: skip

@@ -304,7 +304,7 @@ def write_folder(folder: Path, parts: Parts, *, profile: str = "quick", seeds: i
 
 def benchmark_json(parts: Parts, *, profile: str = "quick", seeds: int = 3) -> dict[str, Any]:
     """What ``pytest --benchmark-json`` writes, as far as nnbench reads it."""
-    records = [record.to_json() for _, records in parts for record in records]
+    records = [record.to_json(whole=True) for _, records in parts for record in records]
     plan = plan_of([scenario for scenario, _ in parts], profile, seeds)
     outcomes = {f"bench/test_x.py::test_{r['scenario']}[{r['arm']['name']}]":
                 "passed" if r["status"] == OK else "failed" for r in records}  # fmt: skip

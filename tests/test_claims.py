@@ -474,8 +474,8 @@ def test_an_arm_that_no_profile_has_is_refused(values):
 
 
 def test_profiles_have_their_seeds_and_blocks():
-    assert SEEDS == {"smoke": 1, "quick": 6, "full": 10}
-    assert BLOCKS == {"smoke": 1, "quick": 6, "full": 15}
+    assert SEEDS == {"smoke": 1, "quick": 6, "lecture": 10, "full": 10}
+    assert BLOCKS == {"smoke": 1, "quick": 6, "lecture": 10, "full": 15}
 
 
 @pytest.mark.parametrize(("seeds", "planned"), [(None, SEEDS["full"]), (4, 4)])
@@ -497,7 +497,7 @@ def test_each_metric_is_complete(of):
     assert METRICS[of.name] is of
     assert of.label
     assert of.better in ("higher", "lower", None)
-    assert of.nature in ("exact", "learned", "timed", "energy", "memory")
+    assert of.nature in ("exact", "learned", "share", "timed", "energy", "memory")
     assert of.scale > 0
     assert set(of.margin) in (set(), set(PROFILES))
 

@@ -27,7 +27,7 @@ OTHER_VALUES = {
     "data": "digits", "model": "cnn", "model_args": {"hidden": (8,)}, "optimizer": "adam",
     "optimizer_args": {"weight_decay": 0.1}, "lr": 0.2, "schedule": "cosine", "schedule_args": {"gamma": 0.5},
     "batch_size": 32, "sampling": "sequential", "epochs": 4, "max_steps": 7, "target_accuracy": 0.8,
-    "init_seed": 5, "train_on": "tune", "normalize": True, "precision": "float64", "device": "cpu",
+    "init_seed": 5, "train_on": "tune", "train_samples": 9, "normalize": True, "precision": "float64", "device": "cpu",
     "threads": 2, "ranks": 2, "batch_norm": "global", "loader": "tensors", "loader_args": {"num_workers": 2},
     "execution": "in-backward", "framework": "bare", "memory_format": "channels_last",
     "label_smoothing": 0.1,

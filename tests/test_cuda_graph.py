@@ -63,7 +63,7 @@ def same_weights(one, other, atol=0.0):
 def test_it_learns_what_eager_steps_do(graphs, monkeypatch, changes):
     arm = GRAPH.replace(**changes)
     if arm.optimizer in ("adam", "rmsprop"):  # torch counts steps on the device for CUDA tensors alone
-        monkeypatch.setattr("nnbench.optim.CAPTURABLE", {arm.optimizer: {}})
+        monkeypatch.setattr("nnbench.optim.optimizers.CAPTURABLE", {arm.optimizer: {}})
     expected, found = fit(arm.replace(execution="eager")), fit(arm)
     same_weights(found.model.state_dict(), expected.model.state_dict(), atol=1e-12)
     assert found.curves == expected.curves

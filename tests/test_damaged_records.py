@@ -251,7 +251,9 @@ def test_a_record_of_a_later_schema_is_refused_with_the_run_and_left_as_it_is(fo
     assert main(["table", str(folder)]) == 5
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith(f"nnbench: {path}: record schema 99: this nnbench reads 1, 2; use")
+    assert err.splitlines()[-1].startswith(
+        f"nnbench: {path}: record schema 99: this nnbench reads 1, 2, 3; use"
+    )
     assert path.read_bytes() == before
 
 

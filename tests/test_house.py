@@ -16,14 +16,14 @@ import nnbench
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nnbench"
 LAYERS: dict[str, float] = {
-    "config": 0, "stats": 0,
+    "config": 0, "stats": 0, "lecture": 0,
     "arm_flags": 1, "records": 1, "metrics": 1, "processes": 1, "deferred_compiler": 1,
     "work": 1.5, "time_to_accuracy": 1.5,
     "claims": 2, "summary": 2, "efficiency": 2,
     "comparing": 2.5, "findings": 2.6, "terminal": 2.8,
     "catalog": 3, "devices": 3, "data": 3, "models": 3, "optim": 3, "distributed": 3.5,
     "training": 4, "analysis": 4, "frameworks": 4.5,
-    "meters": 5,
+    "meters": 5, "studies": 5,
     "benchmarking": 6,
     "tuning": 7, "thread_tuning": 7, "forecast": 7,
     "selftest": 7.8,
@@ -33,7 +33,7 @@ LAYERS: dict[str, float] = {
 }  # fmt: skip
 REPORTING = ("results", "tabular", "plots", "report")
 # Read by people who have no torch, or before it is worth its seconds.
-WITHOUT_TORCH = ("config", "stats", "records", "metrics", "claims", "comparing", "summary", "efficiency", "catalog", "arm_flags",
+WITHOUT_TORCH = ("config", "stats", "lecture", "records", "metrics", "claims", "comparing", "summary", "efficiency", "catalog", "arm_flags",
                  "processes", "work", "time_to_accuracy", "findings", "terminal", "runner", *REPORTING)  # fmt: skip
 # The lazily loaded names of `nnbench`: whoever takes one from there imports its home.
 HOMES = {name: home.removeprefix("nnbench.") for name, home in nnbench._HOMES.items()}

@@ -7,6 +7,7 @@ and fail under each of its defects. Where nnbench itself looks for the defect, t
 # each registers its checks and defects
 import pytest
 
+import planted_batches  # noqa: F401
 import planted_learning  # noqa: F401
 import planted_timing  # noqa: F401
 from nnbench.records import RecordError

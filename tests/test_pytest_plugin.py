@@ -338,19 +338,21 @@ def test_with_timers_off_each_arm_still_runs_once(bench):
     assert len(list((bench.path / "run" / "records").iterdir())) == 2
 
 
-def test_a_probe_is_measured_in_rounds_and_recorded_once(bench):
-    source = """
+@pytest.mark.parametrize(("repeat", "rounds"), [("once", 1), ("blocks", 5)])
+def test_a_probe_whose_times_count_has_rounds_and_one_record(bench, repeat, rounds):
+    source = f"""
 from nnbench import Probe, Scenario
 arms = (Probe(name="5x5", function="nnbench.analysis.receptive_field:conv_stack",
-              args={"kernel_sizes": (5,), "channels": 64}),)
-scenario = Scenario(name="stack", statement="s", question="q", axis="nothing", repeat="once",
-                    arms={"smoke": arms, "quick": arms, "full": arms})
+              args={{"kernel_sizes": (5,), "channels": 64}}),)
+scenario = Scenario(name="stack", statement="s", question="q", axis="nothing", repeat={repeat!r},
+                    arms={{"smoke": arms, "quick": arms, "full": arms}})
 def test_stack(arm, probe_benchmark):
-    assert probe_benchmark(arm).metrics["parameters"] == 102464
+    (record,) = probe_benchmark(arm)
+    assert record.metrics["parameters"] == 102464
 """
     bench("--benchmark-json=out.json", source=source).assert_outcomes(passed=1)
     out = load(bench)
-    assert out["benchmarks"][0]["stats"]["rounds"] == 5
+    assert out["benchmarks"][0]["stats"]["rounds"] == rounds
     assert len(out["nnbench"]["records"]) == 1
 
 

@@ -41,6 +41,11 @@ FIELDS = {
         "scenario", "arm", "seed", "block", "status", "reason", "quality", "metrics", "missing", "curves",
         "samples", "weights_sha256", "data", "environment", "evidence", "started_at", "schema_version",
     ),
+    3: (
+        "scenario", "arm", "seed", "block", "status", "reason", "quality", "metrics", "missing", "curves",
+        "samples", "weights_sha256", "data", "environment", "evidence", "arrays", "started_at",
+        "schema_version",
+    ),
 }  # fmt: skip
 
 
@@ -64,6 +69,8 @@ def test_the_golden_record_of_each_version_reads_back_and_is_written_alike(versi
     assert found.metrics["parameters"] == 669_706
     assert found.quality == ("NOISY", "UNKNOWN")
     assert found.curves["validation_loss"][1] is None
+    if version >= 3:
+        assert found.arrays["map"].tolist() == [[0, 0.25, 0.5], [0.75, 1, 1.25]]
     if version == SCHEMA_VERSION:
         assert write_record(tmp_path, found).read_bytes() == golden.read_bytes()
 
@@ -83,7 +90,7 @@ def test_a_changed_field_needs_a_new_schema_version():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"schema_version": 99}, StorageError, "record schema 99: this nnbench reads 1, 2"),
+        ({"schema_version": 99}, StorageError, "record schema 99: this nnbench reads 1, 2, 3"),
         ({"schema_version": None}, StorageError, "record schema None"),
         ({"sed": 3}, RecordError, "unknown key 'sed'; did you mean 'seed'"),
         ({"status": "FINE"}, RecordError, "status"),

@@ -323,7 +323,7 @@ def test_without_running_only_the_notebook_is_written(tmp_path):
 
 def test_a_failing_cell_leaves_the_notebook_so_far(tmp_path, monkeypatch):
     source = write_json(tmp_path / "out.json", [receptive_field()])
-    monkeypatch.setattr(notebook, "_SETUP", "1 / 0")
+    monkeypatch.setattr(notebook, "SETUP", "1 / 0")
     with pytest.raises(ReportError, match=r"a cell failed: ZeroDivisionError.*report\.ipynb") as caught:
         write_report(source, tmp_path / "r")
     assert caught.value.exit_code == 5
@@ -333,7 +333,7 @@ def test_a_failing_cell_leaves_the_notebook_so_far(tmp_path, monkeypatch):
 
 def test_a_dead_kernel_is_told(tmp_path, monkeypatch):
     source = write_json(tmp_path / "out.json", [receptive_field()])
-    monkeypatch.setattr(notebook, "_SETUP", "import os; os._exit(1)")
+    monkeypatch.setattr(notebook, "SETUP", "import os; os._exit(1)")
     with pytest.raises(ReportError, match="kernel died"):
         write_report(source, tmp_path / "r")
     assert (tmp_path / "r" / "report.ipynb").exists()
@@ -344,7 +344,7 @@ def test_a_slow_cell_is_stopped(tmp_path, monkeypatch):
 
     source = write_json(tmp_path / "out.json", [receptive_field()])
     monkeypatch.setattr(module, "CELL_TIMEOUT_S", 1)
-    monkeypatch.setattr(notebook, "_SETUP", "import time; time.sleep(30)")
+    monkeypatch.setattr(notebook, "SETUP", "import time; time.sleep(30)")
     with pytest.raises(ReportError, match="took more than 1 s"):
         write_report(source, tmp_path / "r")
 

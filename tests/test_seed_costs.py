@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from matplotlib.text import Text
 
-from fake_runs import read_parts
+from fake_runs import probe_record, read_parts
 from fakes import FakeClock
 from nnbench import plots
-from nnbench.benchmarking import probe_record, seed_costs
+from nnbench.benchmarking import seed_costs
 from nnbench.benchmarking.seed_costs import seed_cost
 from nnbench.claims import PROFILES, Scenario
 from nnbench.config import ConfigError, Probe
@@ -75,7 +75,7 @@ def drawn(tmp_path, costs, blocks=1):
     )  # fmt: skip
     records = [
         dataclasses.replace(
-            probe_record(probe(*key), {"seed_s": cost / 1e3 * (1 + 0.01 * block)}, scenario="many"),
+            probe_record(probe(*key), scenario="many", seed_s=cost / 1e3 * (1 + 0.01 * block)),
             block=block,
         )
         for block in range(blocks)

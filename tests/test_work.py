@@ -25,15 +25,15 @@ from nnbench.work import planned, seeds_in
     ],
 )
 def test_the_seeds_of_a_block(repeat, kind, block, blocks, expected):
-    assert seeds_in(repeat, kind, block=block, blocks=blocks, seeds=3) == expected
+    assert seeds_in(repeat, kind == "training", block=block, blocks=blocks, seeds=3) == expected
 
 
 def test_seeds_count_from_the_first():
     of = {"block": 0, "blocks": 1, "seeds": 3, "first": 10}
-    assert seeds_in("seeds", "training", **of) == seeds_in("blocks", "training", **of) == (10, 11, 12)
-    assert seeds_in("once", "training", **of) == (10,)
-    assert seeds_in("once", "probe", **of) == (0,)
-    assert seeds_in("blocks", "training", **{**of, "block": 2, "blocks": 6}) == (12,)
+    assert seeds_in("seeds", True, **of) == seeds_in("blocks", True, **of) == (10, 11, 12)
+    assert seeds_in("once", True, **of) == (10,)
+    assert seeds_in("once", False, **of) == (0,)
+    assert seeds_in("blocks", True, **{**of, "block": 2, "blocks": 6}) == (12,)
 
 
 def test_a_run_does_everything_once():

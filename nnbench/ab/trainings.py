@@ -78,7 +78,7 @@ class Trainings:
         self.together = (a.python, a.revision) == (b.python, b.revision) and not a.revision
         # Two data sets, threads or devices that the arms themselves ask for are no accident.
         self.asked = (
-            {"data"} if (arms[0].data, arms[0].train_on) != (arms[1].data, arms[1].train_on) else set()
+            {"data"} if len({(arm.data, arm.train_on, arm.train_samples) for arm in arms}) > 1 else set()
         )
         if a.python != b.python:
             self.asked |= {"python", "torch", "cuda"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnbench.benchmarking.measurement import Measurement, Round, arm_json
-from nnbench.benchmarking.probes import probe_failure, probe_record, run_probe
+from nnbench.benchmarking.probes import ProbeMeasurement, ProbeRound, run_probe
 from nnbench.benchmarking.together import Together, measure_together, pays, why_alone
 from nnbench.config import Arm, Probe
 from nnbench.meters.memory import MemoryServer
 from nnbench.records import Record
 
 __all__ = [
-    "Measurement", "Round", "Together", "arm_json", "measure", "measure_together", "pays",
-    "probe_failure", "probe_record", "run_probe", "why_alone",
+    "Measurement", "ProbeMeasurement", "ProbeRound", "Round", "Together", "arm_json", "measure",
+    "measure_together", "pays", "run_probe", "why_alone",
 ]  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def measure(
     Raises nothing for a training that fails: the record's status and reason say what happened.
     """
     if isinstance(arm, Probe):
-        return probe_record(arm, run_probe(arm), scenario=None)
+        return ProbeMeasurement(arm, data_folder=data_folder).record(seed if arm.seeded else 0)
     if not memory:
         return Measurement(arm, data_folder=data_folder, phases=phases).record(seed)
     with MemoryServer() as server:

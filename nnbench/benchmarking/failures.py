@@ -8,13 +8,16 @@ from nnbench import devices
 from nnbench.config import NnbenchError
 from nnbench.data import DataError, DataMissing
 from nnbench.frameworks import FrameworkMissing
+from nnbench.optim import OptimizerMissing
 from nnbench.training.compiled import CompilerMissing
+
+_MISSING = (devices.DeviceMissing, DataMissing, FrameworkMissing, CompilerMissing, OptimizerMissing)
 
 
 def status_of(error: BaseException) -> tuple[str, str]:
     """Status and reason of a training that ended in *error*."""
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, (devices.DeviceMissing, DataMissing, FrameworkMissing, CompilerMissing)):
+    if isinstance(error, _MISSING):
         return "SKIPPED", str(error)
     if isinstance(error, DataError):
         return "DATA", str(error)

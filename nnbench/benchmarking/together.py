@@ -82,7 +82,10 @@ def pays(arm: Arm, seeds: int, data_folder: Path | None = None) -> bool:
         with torch.device("meta"), devices.seeded(0, torch.device("cpu")):
             model = models.build(arm.model, dataset.input_shape, dataset.classes, arm.model_args)
         give_dropout(model)
-        parameters, samples = models.parameter_count(model), len(dataset.split(arm.train_on)[0])
+        parameters, samples = (
+            models.parameter_count(model),
+            len(dataset.split(arm.train_on, arm.train_samples)[0]),
+        )
         small = parameters <= min(MOST_PARAMETERS, MOST_PRODUCTS / batch_length(arm, samples))
         return small and chain_of(model) is not None
     except Exception:  # the training will tell what is wrong with it

@@ -17,7 +17,8 @@ TIMED = ("timed", "energy")
 _KINDS: Mapping[str, tuple[int, int | None, tuple[str, ...]]] = {
     "compare": (2, 2, ("direction", "margin")),
     "order": (2, None, ("direction", "margin")),
-    "exact": (1, 1, ("value",)),
+    "exact": (1, 1, ("value", "margin")),
+    "between": (1, 1, ("low", "high")),
     "equivalent": (2, 2, ("margin",)),
     "slope": (3, None, ("over", "low", "high")),
     "rate": (1, 1, ("direction", "value", "low", "high")),
@@ -32,11 +33,14 @@ class Claim:
     Kinds:
         compare: ``arms[0]`` is better than ``arms[1]`` in *metric*, by more than the margin.
         order: each of *arms* is better than the next.
-        exact: *metric* of ``arms[0]`` is exactly *value*.
+        exact: *metric* of ``arms[0]`` is exactly *value*; with a margin, up to it: the rounding of print.
+        between: *metric* of ``arms[0]`` lies between *low* and *high*: of what is learned its mean over the
+            seeds, with its interval.
         equivalent: ``arms[0]`` and ``arms[1]`` differ by less than the margin.
         slope: *metric* grows with the factor *over* as its power, the exponent between *low* and *high*.
         rate: the share of seeds in which *metric* of ``arms[0]`` is at least *value* (at most, where lower
-            is better) lies between *low* and *high*.
+            is better) lies between *low* and *high*. Of a metric that is a share of trials already, as
+            `Metric.nature` says, the share itself does; it takes no *value*.
 
     Attributes:
         direction: "higher" or "lower"; left empty, the metric's own better direction.
@@ -45,8 +49,11 @@ class Claim:
             m asks for more: better by the factor 1 + m, significantly; equivalent within that share.
         value: what an exact claim states, or the bar of a rate, in the metric's recorded unit.
         over: an arm's field, as `Scenario.factor` names it: ``batch_size``, ``model_args.depth``.
-        low: least exponent or share; None for no bound.
-        high: greatest exponent or share; None for no bound.
+        low: least value, exponent or share; None for no bound.
+        high: greatest value, exponent or share; None for no bound.
+        slide: number of the lecture's slide that says so, a key of `nnbench.lecture.SLIDES`; left empty, the
+            first of its scenario's.
+        source: where the expectation comes from: a paper with its equation, "arithmetic".
 
     Raises:
         ConfigError: an unknown kind or metric, a number of arms that the kind does not take, a field that
@@ -63,6 +70,8 @@ class Claim:
     over: str = ""
     low: float | None = None
     high: float | None = None
+    slide: str = ""
+    source: str = ""
 
     def __post_init__(self) -> None:
         arms: Any = self.arms  # from JSON it may be anything
@@ -133,6 +142,8 @@ class Claim:
                 raise self._wrong(f"{self.metric} has no margin of its own; give margin= in its unit")
             return
         margin, share = self._number("margin"), self.of.nature in TIMED
+        if self.kind == "exact" and margin <= 0:
+            raise self._wrong(f"margin of an exact claim: expected a number above 0, got {margin:g}")
         if self.kind == "equivalent" and (margin <= 0 or (share and margin >= 1)):
             expected = "a share between 0 and 1, such as 0.05" if share else "a number above 0"
             raise self._wrong(f"margin of an equivalence: expected {expected}, got {margin:g}")
@@ -142,6 +153,10 @@ class Claim:
     def _check_value(self) -> None:
         if "value" not in _KINDS[self.kind][2]:
             return
+        if self.of.nature == "share" and self.kind == "rate":
+            if self.value is not None:
+                raise self._wrong(f"{self.metric} is a share of trials already: leave value= out")
+            return
         if self.value is None:
             kind = "an exact claim" if self.kind == "exact" else "a rate"
             raise self._wrong(f"{kind} needs a value: give value= in the unit of {self.metric}")
@@ -149,7 +164,7 @@ class Claim:
         if self.kind == "rate" and self.of.nature != "learned":
             raise self._wrong(
                 f"a rate counts seeds, and {self.metric} is {self.of.nature}; take a learned metric "
-                "such as validation_accuracy"
+                "such as validation_accuracy, or one that is a share of trials"
             )
 
     def _check_bounds(self) -> None:
@@ -157,6 +172,10 @@ class Claim:
             return
         if self.kind == "slope":
             self._check_over()
+        if self.kind == "between" and self.timed:
+            raise self._wrong(
+                f"{self.metric} is {self.of.nature}: elsewhere it is another one; compare it with an arm's"
+            )
         ends = [name for name in ("low", "high") if getattr(self, name) is not None]
         if not ends:
             raise self._wrong(f"a {self.kind} needs low=, high= or both: without, nothing could refute it")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from itertools import pairwise
 
 from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs
-from nnbench.claims.verdict import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Verdict, weakest
-from nnbench.claims.wording import difference_text
+from nnbench.claims.verdict import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Verdict, weakest, within
+from nnbench.claims.wording import bounds_text, difference_text, interval_text
 from nnbench.metrics import number
 from nnbench.stats import Estimate
 
@@ -20,14 +21,36 @@ METER_BYTES = 6 * 2**20
 
 
 def judge_exact(claim: Claim, runs: Runs) -> Verdict:
-    """Whether the first arm has exactly the value that is claimed, in every record that has one."""
+    """Whether the first arm has the value that is claimed, up to its margin, in every record that has one."""
     values = measured(runs, claim.arms[0], claim.metric)
     if not values:
         return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{claim.metric} was not measured")
-    found = next((value for value in values if value != claim.value), values[0])  # one that differs decides
+    value, margin = claim.value or 0.0, claim.margin or 0.0
+    found = max(values, key=lambda each: abs(each - value))  # the farthest decides
     effect = Estimate(centre=found, low=found, high=found, n=1)
-    return Verdict(claim=claim, verdict=SUPPORTED if found == claim.value else REFUTED, effect=effect, n=1,
-                   reason=f"found {found:,}, claimed {claim.value:,}")  # fmt: skip
+    rounding = f" up to {margin:g}" if margin else ""
+    return Verdict(claim=claim, verdict=SUPPORTED if abs(found - value) <= margin else REFUTED, effect=effect,
+                   n=1, reason=f"found {_digits(found, margin)}, claimed {value:,}{rounding}")  # fmt: skip
+
+
+def _digits(value: float, margin: float) -> str:
+    """*value* with two digits more than its *margin* can tell; whole where there is none."""
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(margin)))}f}" if 0 < margin < 1 else f"{value:,}"
+
+
+def judge_between(claim: Claim, runs: Runs) -> Verdict:
+    """Whether an exact number, or memory within its meter's reach, lies within the bounds of *claim*."""
+    values = measured(runs, claim.arms[0], claim.metric)
+    if not values:
+        return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{claim.metric} was not measured")
+    low, centre, high = min(values), statistics.median(values), max(values)
+    reach = meter_tolerance(high) if claim.of.nature == "memory" else 0.0
+    effect = Estimate(centre=centre, low=low - reach, high=high + reach, n=1)
+    of = claim.of
+    reason = f"found {number(centre * of.scale)} {of.unit}".rstrip()
+    reason += f" ({interval_text(effect, lambda end: number(end * of.scale))})" if low < high or reach else ""
+    reason += f"; claimed {bounds_text(claim, of)}"
+    return Verdict(claim=claim, verdict=within(claim, effect), reason=reason, effect=effect, n=1)
 
 
 def measured(runs: Runs, arm: str, name: str) -> list[float]:

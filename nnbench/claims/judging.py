@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs, runs_by_arm
-from nnbench.claims.exact import judge_exact, judge_fixed
-from nnbench.claims.learned import judge_learned
+from nnbench.claims.exact import judge_between, judge_exact, judge_fixed
+from nnbench.claims.learned import judge_learned, judge_mean
 from nnbench.claims.rate import judge_rate
 from nnbench.claims.slope import judge_slope
 from nnbench.claims.timed import judge_timed
@@ -29,7 +29,7 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], profile: str) -> l
 
 def _sampled(claim: Claim) -> bool:
     """Whether chance in the choice of seeds could make the verdict err."""
-    return claim.of.nature == "learned" and claim.kind != "exact"
+    return claim.of.nature in ("learned", "share") and claim.kind != "exact"
 
 
 def _judge(claim: Claim, runs: Runs, profile: str, level: float) -> Verdict:
@@ -37,10 +37,12 @@ def _judge(claim: Claim, runs: Runs, profile: str, level: float) -> Verdict:
         return gone
     if claim.kind == "exact":
         return judge_exact(claim, runs)
+    if claim.kind == "between":
+        return judge_mean(claim, runs, level) if claim.of.nature == "learned" else judge_between(claim, runs)
     if claim.kind == "slope":
         return judge_slope(claim, runs, level)
     if claim.kind == "rate":
         return judge_rate(claim, runs, level)
-    if claim.of.nature == "learned":
+    if claim.of.nature in ("learned", "share"):
         return judge_learned(claim, runs, profile, level)
     return judge_fixed(claim, runs, profile)

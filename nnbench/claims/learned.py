@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs, by_seed
-from nnbench.claims.verdict import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Verdict, alike, weakest
-from nnbench.claims.wording import difference_text, percent
+from nnbench.claims.verdict import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Verdict, alike, weakest, within
+from nnbench.claims.wording import bounds_text, difference_text, interval_text, percent
 from nnbench.metrics import Metric, number
 from nnbench.records import Record
 from nnbench.stats import Estimate, interquartile_mean, mean_interval, superiority
@@ -48,6 +48,33 @@ def _judge_pair(claim: Claim, names: tuple[str, str], runs: Runs, profile: str, 
     reason = f"{told}; {why}" if why else told
     details = _details(names, pairs, 1 if claim.higher else -1, of)
     return Verdict(claim=claim, verdict=verdict, reason=reason, effect=effect, n=effect.n, details=details)
+
+
+def judge_mean(claim: Claim, runs: Runs, level: float) -> Verdict:
+    """Whether the mean over seeds of the first arm lies within the bounds: its t interval at *level*.
+
+    Where every seed gives the same number there is no interval, and none is needed: chance has no part in it.
+    """
+    name, of = claim.arms[0], claim.of
+    of_seeds = by_seed(runs[name], claim.metric)
+    values = [value for value in of_seeds.values() if value is not None]
+    if not values:
+        return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{name}: {claim.metric} was not measured")
+    found = mean_interval(values, level)
+    if len(values) > 1 and max(values) - min(values) <= ALIKE * max(map(abs, values)):
+        found = Estimate(centre=found.centre, low=values[0], high=values[0], n=found.n)
+    ends = interval_text(found, lambda end: number(end * of.scale))
+    interval = f"{percent(level)} interval {ends}, " if ends else ""
+    reason = (
+        f"{name}: {of.label} {number(found.centre * of.scale)} {of.unit}".rstrip()
+        + f" ({interval}n = {found.n}); claimed {bounds_text(claim, of)}"
+    )
+    why = "" if len(values) > 1 else "one seed has no interval: take 6 or more"
+    if lost := len(of_seeds) - len(values):
+        why = f"{lost} of {len(of_seeds)} seeds have no {of.label}, since they failed"
+    verdict = UNDECIDED if why else within(claim, found)
+    return Verdict(claim=claim, verdict=verdict, reason=f"{reason}; {why}" if why else reason,
+                   effect=found, n=found.n)  # fmt: skip
 
 
 def _same_trainings(a: Sequence[Record], b: Sequence[Record]) -> int:

@@ -8,7 +8,7 @@ from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs, by_seed
 from nnbench.claims.verdict import NOT_RUN, UNDECIDED, Verdict, within
 from nnbench.claims.wording import percent
-from nnbench.metrics import number
+from nnbench.metrics import TRIALS, number
 from nnbench.records import Record
 from nnbench.stats import clopper_pearson
 
@@ -19,6 +19,8 @@ def judge_rate(claim: Claim, runs: Runs, level: float) -> Verdict:
     A diverged seed has not reached it. Shares get the interval of Clopper and Pearson (1934) at *level*.
     """
     name, records = claim.arms[0], runs[claim.arms[0]]
+    if claim.of.nature == "share":
+        return _of_trials(claim, records, level)
     diverged = {record.seed for record in records if record.status == "DIVERGED"}
     values = by_seed(records, claim.metric)
     counted = {seed: value for seed, value in values.items() if value is not None or seed in diverged}
@@ -36,6 +38,27 @@ def judge_rate(claim: Claim, runs: Runs, level: float) -> Verdict:
     verdict = UNDECIDED if why else within(claim, share)
     return Verdict(claim=claim, verdict=verdict, reason=f"{reason}; {why}" if why else reason,
                    effect=share, n=share.n)  # fmt: skip
+
+
+def _of_trials(claim: Claim, records: Sequence[Record], level: float) -> Verdict:
+    """The same where each record tells a share of trials of its own; those of all records count."""
+    name, metric = claim.arms[0], claim.metric
+    counts = [
+        (float(value), int(record.metrics.get(TRIALS) or 0))
+        for record in records
+        if (value := record.metrics.get(metric)) is not None
+    ]
+    trials = sum(n for _, n in counts)
+    if not trials:
+        return Verdict(claim=claim, verdict=NOT_RUN, reason=f"{name}: {metric} was not measured")
+    reached = sum(round(value * n) for value, n in counts)
+    share = clopper_pearson(reached, trials, level)
+    reason = (
+        f"{name}: {claim.of.label} in {reached:,} of {trials:,} trials: {percent(share.centre)} "
+        f"({percent(level)} interval {100 * (share.low or 0):.3g} to {100 * (share.high or 0):.3g}); "
+        f"claimed {_bounds(claim)}"
+    )
+    return Verdict(claim=claim, verdict=within(claim, share), reason=reason, effect=share, n=trials)
 
 
 def _reaches(claim: Claim, value: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nnbench.claims.claim import Claim
@@ -11,11 +11,11 @@ from nnbench.claims.slope import factor_of
 from nnbench.config import Arm, ConfigError, Probe, closest
 from nnbench.records import SCHEMA_VERSION
 
-PROFILES = ("smoke", "quick", "full")
+PROFILES = ("smoke", "quick", "lecture", "full")
 # Per arm that learns: from 6 on, a t interval is narrow enough to be of use.
-SEEDS: Mapping[str, int] = {"smoke": 1, "quick": 6, "full": 10}
+SEEDS: Mapping[str, int] = {"smoke": 1, "quick": 6, "lecture": 10, "full": 10}
 # Fresh processes for what is timed: from 6 on there is a test, and 15 find 5 % where blocks spread by 5 %.
-BLOCKS: Mapping[str, int] = {"smoke": 1, "quick": 6, "full": 15}
+BLOCKS: Mapping[str, int] = {"smoke": 1, "quick": 6, "lecture": 10, "full": 15}
 REPEATS = ("once", "seeds", "blocks")
 AXES = ("epochs", "steps", "samples", "seconds", "parameters", "receptive field", "nothing")
 
@@ -29,13 +29,16 @@ class Scenario:
         statement: what the lecture says.
         question: what would have to be seen if it were false.
         axis: on what the arms are equal, one of `AXES`.
-        arms: profile -> arms.
+        arms: profile -> arms; without ``lecture``, that has the arms of ``quick``.
         claims: judged from the records of one run.
         plots: names of figures, see `nnbench.plots`.
         factor: the column that the arms differ in (``batch_size``, ``model_args.depth``): the x of plots.
         repeat: "once" (exact things), "seeds" (learning), "blocks" (timing): block b runs every arm once,
             under seed b. The other two run in one block only.
         remember: what to take away, in a sentence or two.
+        inexact: where the slide says more, or something else, than is so.
+        slides: numbers of the lecture's slides that it measures, keys of `nnbench.lecture.SLIDES`.
+        source: where the expectations of its claims come from, unless they say.
         may_diverge: names of arms whose divergence is a result and no failure.
 
     Raises:
@@ -54,8 +57,12 @@ class Scenario:
     repeat: str = "seeds"
     remember: str = ""
     may_diverge: Sequence[str] = ()
+    inexact: str = ""
+    slides: Sequence[str] = ()
+    source: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "arms", {"lecture": self.arms.get("quick", ()), **self.arms})
         if self.axis not in AXES:
             raise ConfigError(f"{self.name}: axis {self.axis!r}; expected one of {', '.join(AXES)}")
         if self.repeat not in REPEATS:
@@ -88,9 +95,16 @@ class Scenario:
                 )
 
     def claims_in(self, profile: str) -> list[Claim]:
-        """The claims about arms that *profile* has: of the others a run of it has nothing to say."""
+        """The claims about arms that *profile* has: of the others a run of it has nothing to say.
+
+        Each has its slide and its source, its own or the scenario's.
+        """
         names = {arm.name for arm in self.arms[profile]}
-        return [claim for claim in self.claims if names.issuperset(claim.arms)]
+        return [self._told(claim) for claim in self.claims if names.issuperset(claim.arms)]
+
+    def _told(self, claim: Claim) -> Claim:
+        slide = claim.slide or next(iter(self.slides), "")
+        return replace(claim, slide=slide, source=claim.source or self.source)
 
     def plan(self, arms: Sequence[Arm | Probe], profile: str) -> dict[str, Any]:
         """What run.json says of this scenario and the *arms* of *profile* that will run, rates resolved.
@@ -105,6 +119,8 @@ class Scenario:
             "factor": self.factor,
             "repeat": self.repeat,
             "remember": self.remember,
+            "inexact": self.inexact,
+            "slides": list(self.slides),
             "plots": list(self.plots),
             "claims": [claim.to_json() for claim in self.claims_in(profile)],
             "arms": [{"name": arm.name, "id": arm.id, **arm.config()} for arm in arms],

@@ -11,7 +11,7 @@ from nnbench.claims.claim import Claim
 from nnbench.claims.evidence import Runs, by_block, by_seed
 from nnbench.claims.exact import measured, meter_tolerance
 from nnbench.claims.verdict import NOT_COMPARABLE, NOT_RUN, UNDECIDED, Verdict, within
-from nnbench.claims.wording import blocks_text, interval_text, left_out_text, percent
+from nnbench.claims.wording import blocks_text, bounds_text, interval_text, left_out_text, percent
 from nnbench.metrics import number
 from nnbench.stats import BLOCKS_LEAST, Estimate, mean_interval
 
@@ -116,7 +116,7 @@ def _judge(
         effect = Estimate(centre=effect.centre, low=None, high=None, n=n)
     counted = f"{n} {unit}{'s' if n != 1 else ''}"
     interval = f"{percent(level)} interval {interval_text(effect)}, " if effect.low is not None else ""
-    reason = f"{_head(claim, effect)} ({interval}{counted}); claimed {_bounds(claim)}"
+    reason = f"{_head(claim, effect)} ({interval}{counted}); claimed {bounds_text(claim)}"
     reason = _joined(reason, why, left_out_text(left_out))
     verdict = UNDECIDED if why else within(claim, effect)
     return Verdict(claim=claim, verdict=verdict, reason=reason, effect=effect, n=n)
@@ -144,19 +144,12 @@ def _of_one_pass(claim: Claim, runs: Runs, weights: Sequence[float]) -> Verdict:
     low, centre, high = (round(x, 9) for x in (ends[0], _exponent(row, weights), ends[1]))
     effect = Estimate(centre=centre, low=low, high=high, n=1)
     reach = f" (the meter leaves {interval_text(effect)} open)" if memory else ""
-    reason = f"{_head(claim, effect)}{reach}; claimed {_bounds(claim)}"
+    reason = f"{_head(claim, effect)}{reach}; claimed {bounds_text(claim)}"
     return Verdict(claim=claim, verdict=within(claim, effect), reason=reason, effect=effect, n=1)
 
 
 def _head(claim: Claim, effect: Estimate) -> str:
     return f"{claim.of.label} grows with {claim.over} to the power {number(effect.centre)}"
-
-
-def _bounds(claim: Claim) -> str:
-    low, high = claim.low, claim.high
-    if low is None or high is None:
-        return f"at most {number(high or 0)}" if low is None else f"at least {number(low)}"
-    return f"{number(low)} to {number(high)}"
 
 
 def _joined(*parts: str) -> str:

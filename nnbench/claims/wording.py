@@ -54,6 +54,15 @@ def ratio_number(value: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def bounds_text(claim: Claim, of: Metric | None = None) -> str:
+    """'0.9 to 1.1', 'at most 3': what *claim* allows; in the unit of *of*, where that is given."""
+    scale, unit = (of.scale, of.unit) if of is not None else (1.0, "")
+    low, high = (None if end is None else number(end * scale) for end in (claim.low, claim.high))
+    if low is None or high is None:
+        return f"{f'at most {high}' if low is None else f'at least {low}'} {unit}".rstrip()
+    return f"{low} to {high} {unit}".rstrip()
+
+
 def interval_text(of: Estimate, shown: Callable[[float], str] = number) -> str:
     """'1.28 to 1.36'; empty where there is none."""
     return "" if of.low is None or of.high is None else f"{shown(of.low)} to {shown(of.high)}"

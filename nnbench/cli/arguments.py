@@ -11,7 +11,7 @@ from typing import Any
 from nnbench.arm_flags import Help
 from nnbench.config import ConfigError, closest
 
-PROFILES = ("smoke", "quick", "full")
+PROFILES = ("smoke", "quick", "lecture", "full")
 
 
 def command(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnbench.cli.arguments import Progress, add_paths, add_source, chosen, command
 from nnbench.cli.self_testing import HELP, add_campaigns, self_test
+
+if TYPE_CHECKING:
+    from nnbench.claims import Scenario
 
 
 def add_list(commands: Any) -> None:
@@ -19,12 +23,17 @@ def add_list(commands: Any) -> None:
     )
     add_paths(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    parser.add_argument(
+        "--claims", action="store_true", help="every claim, by the lecture's slides, with metric and source"
+    )
 
 
 def _list(arguments: argparse.Namespace) -> int:
     from nnbench.catalog import load_scenarios
 
     found = load_scenarios(arguments.paths)
+    if arguments.claims:
+        return _list_claims([scenario for _, scenario in found], arguments.profile, as_json=arguments.json)
     if arguments.json:
         plans = [scenario.plan(scenario.arms[arguments.profile], arguments.profile) for _, scenario in found]
         print(json.dumps(plans, indent=2, ensure_ascii=False, allow_nan=False))
@@ -34,6 +43,29 @@ def _list(arguments: argparse.Namespace) -> int:
         print(f"{scenario.name}  ({file}, {len(arms)} arms, equal {scenario.axis})")
         print(f"  lecture:  {scenario.statement}\n  question: {scenario.question}")
         print(f"  arms:     {', '.join(arm.name for arm in arms)}\n")
+    return 0
+
+
+def _list_claims(scenarios: Sequence[Scenario], profile: str, *, as_json: bool) -> int:
+    """Each claim under its slide, in the lecture's order; those of no slide last."""
+    from nnbench.lecture import SLIDES
+
+    pairs = [(claim, scenario.name) for scenario in scenarios for claim in scenario.claims_in(profile)]
+    numbers = list(dict.fromkeys([*SLIDES, *(claim.slide for claim, _ in pairs)]))
+    by_slide = {number: [pair for pair in pairs if pair[0].slide == number] for number in numbers}
+    if as_json:
+        told = [{"scenario": name, **claim.to_json()} for of in by_slide.values() for claim, name in of]
+        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        return 0
+    for number, of in by_slide.items():
+        slide = SLIDES.get(number)
+        says = f"{number} {slide.title}: {slide.says}" if slide else number or "of no slide"
+        print(says if of else f"{says}\n    no claim")
+        for claim, name in of:
+            print(f"    {claim.text}\n        {name}, {claim.kind} of {claim.metric}"
+                  f"{f'; {claim.source}' if claim.source else ''}")  # fmt: skip
+    covered = sum(bool(by_slide[number]) for number in SLIDES)
+    print(f"\n{len(pairs)} claims of {len(scenarios)} scenarios; {covered} of {len(SLIDES)} slides have one")
     return 0
 
 
@@ -94,21 +126,33 @@ def add_plot(commands: Any) -> None:
     add_source(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("plots"), help="folder of the plots")
     parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
+    parser.add_argument(
+        "--sheet", action="store_true",
+        help="also write contact-sheet.png: the first plot of each scenario, in the lecture's order",
+    )  # fmt: skip
 
 
 def _plot(arguments: argparse.Namespace) -> int:
     from nnbench import plots, results
+    from nnbench.findings import in_lecture_order
+    from nnbench.summary import skipped
 
     run = results.read_results(arguments.source)
     plans = run.plan["scenarios"]
     names = chosen("--scenario", arguments.scenario, [plan["name"] for plan in plans])
-    todo = [(plan, name) for plan in plans if plan["name"] in names for name in plan["plots"]]
+    plans = in_lecture_order(plan for plan in plans if plan["name"] in names)
+    todo = [(plan, name) for plan in plans for name in plan["plots"]]
+    first: dict[str, Path] = {}
     with Progress(len(todo)) as progress:
         for plan, name in todo:
             stem = f"{plan['name']}-{name.replace('_', '-')}"
             written = plots.save(plots.draw(run, plan, name), arguments.out, stem)
+            if run.of(plan["name"]) and not skipped(run.of(plan["name"])):
+                first.setdefault(plan["name"], written[0])
             progress.step(stem)
             print("\n".join(map(str, written)))
+    if arguments.sheet:
+        print(plots.contact_sheet(list(first.values()), arguments.out / "contact-sheet.png"))
     return 0
 
 
@@ -120,6 +164,10 @@ def add_report(commands: Any) -> None:
     )  # fmt: skip
     add_source(parser)
     parser.add_argument("-o", "--out", type=Path, default=Path("report"), help="folder of the report")
+    parser.add_argument(
+        "--tour", action="store_true",
+        help="the lecture slide by slide instead, with cells in which one changes a number and trains",
+    )  # fmt: skip
     parser.add_argument("--no-execute", action="store_true", help="write the notebook without running it")
 
 
@@ -128,8 +176,9 @@ def _report(arguments: argparse.Namespace) -> int:
 
     with Progress() as progress:
         paths = write_report(
-            arguments.source, arguments.out, execute=not arguments.no_execute, progress=progress.reach
-        )
+            arguments.source, arguments.out, tour=arguments.tour, execute=not arguments.no_execute,
+            progress=progress.reach,
+        )  # fmt: skip
     for path in paths:
         print(path)
     return 0

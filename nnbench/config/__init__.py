@@ -31,12 +31,12 @@ from nnbench.config.names import (
     known_or_path,
     load_object,
 )
-from nnbench.config.probe import Probe
+from nnbench.config.probe import Probe, ProbeResult
 
 __all__ = [
     "BATCH_NORMS", "BF16_MIXED", "CAPTURABLE", "COMPILED", "CUDA_GRAPH", "DATA_SETS", "EXECUTIONS",
     "FRAMEWORKS", "FULL_BATCH", "LOADERS", "MEMORY_FORMATS", "MODELS", "OPTIMIZERS", "OWN_LOOP",
     "PRECISIONS", "SAMPLINGS", "SCHEDULES", "TUNED",
-    "Arm", "ConfigError", "NnbenchError", "Probe",
+    "Arm", "ConfigError", "NnbenchError", "Probe", "ProbeResult",
     "arm_from", "closest", "install_line", "known_or_path", "load_object", "plain",
 ]  # fmt: skip

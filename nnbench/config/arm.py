@@ -70,6 +70,7 @@ class Arm:
     )
     init_seed: int | None = _setting(None, "seed of the first weights (default: the seed of the run)")
     train_on: str = _setting("train", "'train', or 'tune' to hold back its last sixth and score on it")
+    train_samples: int | None = _setting(None, "learn from that many training samples, always the same ones")
     normalize: bool = _setting(False, "standardize pixels by the training set's mean and deviation")
     label_smoothing: float = _setting(0.0, "share of each label that all classes share while training")
     loader: str = _setting(
@@ -135,14 +136,8 @@ class Arm:
             raise ConfigError(f"lr: expected a positive number or {TUNED!r}, got {self.lr!r}")
         if self.batch_size != FULL_BATCH and not _is_count(self.batch_size):
             raise ConfigError(f"batch_size: expected 1, 2, … or {FULL_BATCH!r}, got {self.batch_size!r}")
-        for name in ("epochs", "threads", "ranks"):
-            if not _is_count(getattr(self, name)):
-                raise ConfigError(f"{name}: expected 1, 2, …, got {getattr(self, name)!r}")
+        self._check_counts()
         self._check_shares()
-        if self.max_steps is not None and not _is_count(self.max_steps):
-            raise ConfigError(f"max_steps: expected 1, 2, … or nothing, got {self.max_steps!r}")
-        if self.init_seed is not None and type(self.init_seed) is not int:
-            raise ConfigError(f"init_seed: expected a whole number or nothing, got {self.init_seed!r}")
         if not isinstance(self.normalize, bool):
             raise ConfigError(f"normalize: expected true or false, got {self.normalize!r}")
         if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
@@ -150,6 +145,16 @@ class Arm:
         target = self.target_accuracy
         if target is not None and not (_is_number(target) and 0 < target <= 1):
             raise ConfigError(f"target_accuracy: expected a share above 0 and up to 1, got {target!r}")
+
+    def _check_counts(self) -> None:
+        for name in ("epochs", "threads", "ranks"):
+            if not _is_count(getattr(self, name)):
+                raise ConfigError(f"{name}: expected 1, 2, …, got {getattr(self, name)!r}")
+        for name in ("max_steps", "train_samples"):
+            if getattr(self, name) is not None and not _is_count(getattr(self, name)):
+                raise ConfigError(f"{name}: expected 1, 2, … or nothing, got {getattr(self, name)!r}")
+        if self.init_seed is not None and type(self.init_seed) is not int:
+            raise ConfigError(f"init_seed: expected a whole number or nothing, got {self.init_seed!r}")
 
     def _check_shares(self) -> None:
         """Ranks take equal shares of a batch: an average over ranks is then one over the samples."""

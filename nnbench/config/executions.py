@@ -46,6 +46,8 @@ def _against_graphs(arm: Arm) -> str:
         return f"holds the steps of one process, not of {arm.ranks} ranks; take 'eager' or 'compiled'"
     if arm.schedule != "constant":
         return f"repeats one rate, and the schedule {arm.schedule!r} changes it; take 'constant' or 'eager'"
+    if arm.schedule_args.get("warmup"):
+        return "repeats one rate, and a warm-up changes it; leave out schedule_args, or take 'eager'"
     if arm.optimizer not in CAPTURABLE:
         return f"cannot hold the steps of {arm.optimizer}; take one of {', '.join(CAPTURABLE)}, or 'eager'"
     if asked.get("dampening"):

@@ -33,8 +33,9 @@ DATA_SETS: Mapping[str, str] = {
     "mednist-clean": "nnbench.data.mednist:mednist_clean",
     "mednist-28": "nnbench.data.mednist:mednist_28",
 }
-# A name is a torch.optim class with the keywords that the name stands for. Fused is a step in one pass over
-# the weights, without temporary copies of them: for SGD it changed no time that could be measured.
+# A name is a torch.optim class, or what takes the same, with the keywords that the name stands for. Fused is
+# a step in one pass over the weights, without temporary copies of them: for SGD it changed no time that could
+# be measured.
 OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "sgd": ("torch.optim:SGD", {}),
     "momentum": ("torch.optim:SGD", {"momentum": 0.9}),
@@ -43,6 +44,11 @@ OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "rmsprop": ("torch.optim:RMSprop", {}),
     "adam": ("torch.optim:Adam", {"fused": True}),
     "adamw": ("torch.optim:AdamW", {"fused": True}),
+    "lars": ("nnbench.optim.lars:LARS", {}),
+    "lamb": ("nnbench.optim.lamb:lamb", {}),
+    "slide-momentum": ("nnbench.optim.slides:SlideMomentum", {}),
+    "slide-adagrad": ("nnbench.optim.slides:SlideAdagrad", {}),
+    "slide-adams": ("nnbench.optim.slides:SlideAdams", {}),
 }
 # Optimizers whose step a CUDA graph can hold: what they are asked for beside, so that they count their steps
 # on the device. All of them start from zeros, which a graph needs whose trial steps must leave no trace.
@@ -55,7 +61,7 @@ CAPTURABLE: Mapping[str, Mapping[str, Any]] = {
     "adamw": {"capturable": True},
 }
 SCHEDULES = (
-    "constant", "step", "multistep", "exponential", "linear", "polynomial", "cosine",
+    "constant", "step", "multistep", "exponential", "linear", "polynomial", "inverse", "cosine",
     "cosine-restarts", "cyclic", "onecycle",
 )  # fmt: skip
 SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")

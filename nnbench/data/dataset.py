@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 
+_DRAWN = 17  # the seed under which the samples of a part are drawn, always
+
+
 class DataError(NnbenchError):
     """Data that are missing or damaged: the message names file, found, expected and what mends it."""
 
@@ -107,16 +110,29 @@ class Dataset:
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
 
-    def split(self, train_on: str) -> tuple[Split, Split]:
+    def split(self, train_on: str, samples: int | None = None) -> tuple[Split, Split]:
         """What is trained on and what is scored.
 
         Args:
             train_on: ``train`` gives (train, validation); ``tune`` gives (train without its last sixth,
                 that sixth), for choices that must not see validation.
+            samples: train on so many of them, drawn once and for all: whoever asks for 1,000 gets the same
+                ones, in the order of the set, and they are among the 2,000 of another. None for all.
 
         Raises:
-            ConfigError: another word, or a training set of one sample to split.
+            ConfigError: another word, a training set of one sample to split, or more samples than there are.
         """
+        train, scored = self._whole(train_on)
+        if samples is None or samples == len(train):
+            return train, scored
+        if not 1 <= samples <= len(train):
+            raise ConfigError(f"train_samples: {self.name} has {len(train)} to train on, got {samples}")
+        import torch
+
+        chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(_DRAWN))[:samples].sort()
+        return Split(train.images[chosen.values], train.labels[chosen.values]), scored
+
+    def _whole(self, train_on: str) -> tuple[Split, Split]:
         if train_on == "train":
             return self.train, self.validation
         if train_on != "tune":

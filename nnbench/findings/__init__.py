@@ -16,6 +16,14 @@ from nnbench.findings.choosing import (
 )
 from nnbench.findings.counting import counts
 from nnbench.findings.fairness import AXIS_METRICS, axes_rows, equality
+from nnbench.findings.lecture import (
+    SLIDE_COLUMNS,
+    in_lecture_order,
+    slide_rows,
+    slides_of,
+    sources_of,
+    verdicts_by_slide,
+)
 from nnbench.findings.sentences import SEEDS_FOR_SMALL_DIFFERENCES, sentences
 from nnbench.findings.verdicts import COLUMNS, claims_of, effect_text, may_need, verdict_rows
 
@@ -28,6 +36,7 @@ __all__ = [
     "CLAIMS_MOST",
     "COLUMNS",
     "SEEDS_FOR_SMALL_DIFFERENCES",
+    "SLIDE_COLUMNS",
     "Choice",
     "arms_of",
     "axes_rows",
@@ -40,10 +49,15 @@ __all__ = [
     "few_times",
     "for_plots",
     "for_table",
+    "in_lecture_order",
     "may_need",
     "of_claims",
     "sentences",
+    "slide_rows",
+    "slides_of",
+    "sources_of",
     "values_of",
     "verdict_rows",
+    "verdicts_by_slide",
     "whole_groups",
 ]  # fmt: skip

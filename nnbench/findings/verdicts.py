@@ -56,7 +56,9 @@ def _bare_row(text: str, reason: str) -> dict[str, str]:
 def _row(of: Verdict) -> dict[str, str]:
     effect, interval = effect_text(of)
     unit = "block" if of.claim.of.nature in TIMED else "seed"
-    counted = of.claim.of.nature in (*TIMED, "learned") and of.claim.kind != "exact" and of.n
+    if of.claim.of.nature == "share":
+        unit = "trial"
+    counted = of.claim.of.nature in (*TIMED, "learned", "share") and of.claim.kind != "exact" and of.n
     n = f"{of.n} {unit}{'s' if of.n != 1 else ''}" if counted else _NOTHING
     reason = "; ".join([of.reason, *of.details])
     return dict(zip(COLUMNS, (of.claim.text, of.verdict, effect, interval, n, reason), strict=True))
@@ -71,10 +73,15 @@ def effect_text(of: Verdict) -> tuple[str, str]:
         return _NOTHING, _NOTHING
     if of.claim.kind in ("exact", "slope"):
         of_one = of.claim.kind == "exact"
-        return (f"{of.effect.centre:,}", _NOTHING) if of_one else (number(of.effect.centre), _ends(of.effect))
+        return (
+            (f"{of.effect.centre:,.7g}", _NOTHING) if of_one else (number(of.effect.centre), _ends(of.effect))
+        )
     if of.claim.kind == "rate":
         share = _scaled(of.effect, 100)
         return f"{number(share.centre)}\u00a0%", _ends(share)
+    if of.claim.kind == "between":
+        told = _scaled(of.effect, of.claim.of.scale)
+        return f"{number(told.centre)} {of.claim.of.unit}".rstrip(), _ends(told)
     sign = 1 if of.claim.higher or of.claim.kind == "equivalent" else -1
     found = _scaled(of.effect, sign * of.claim.of.scale)
     plus = "+" if found.centre > 0 else ""

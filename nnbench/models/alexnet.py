@@ -71,8 +71,8 @@ def alexnet(
         classes: their number K.
         width: factor of channels and units; 0.125 trains on a CPU in seconds.
         dropout: share of the units that is silenced while training.
-        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`; the paper's own
-            (normal of deviation 0.01, some biases one) is neither.
+        init: of the first weights, ``torch``, ``he`` or ``xavier``, see `nnbench.models.first_weights`; the
+            paper's own (normal of deviation 0.01, some biases one) is neither.
 
     Raises:
         ConfigError: images of less than 16x16, or a value out of range.

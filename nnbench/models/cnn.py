@@ -16,6 +16,7 @@ from nnbench.config import ConfigError
 from nnbench.models.activations import activation_class
 from nnbench.models.arguments import choice, count, counts, flag, one_per
 from nnbench.models.first_weights import initialize
+from nnbench.models.ghost_norm import GhostBatchNorm2d
 
 _POOLS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "none": None}
 _POOL_SIZE = 2
@@ -31,6 +32,7 @@ class Block:
         kernel: side of the square kernel, in pixels.
         stride: of the first convolution; the others have 1.
         padding: zeros on each side, in pixels.
+        norm_part: samples that batch norm normalizes together; None for the whole batch.
     """
 
     channels: int
@@ -42,6 +44,7 @@ class Block:
     pool: str
     activation: type[nn.Module]
     batch_norm: bool
+    norm_part: int | None
 
 
 class CNN(nn.Module):
@@ -93,7 +96,7 @@ def _add_block(
             bias=not block.batch_norm,
         )
         if block.batch_norm:
-            layers[f"norm{number}_{index}"] = nn.BatchNorm2d(block.channels)
+            layers[f"norm{number}_{index}"] = _batch_norm(block)
         layers[f"activation{number}_{index}"] = block.activation()
         channels = block.channels
     pooling = _POOLS[block.pool]
@@ -101,6 +104,12 @@ def _add_block(
         height, width = _shrunk(f"block {number}, pooling", (height, width), _POOL_SIZE, _POOL_SIZE, 0)
         layers[f"pool{number}"] = pooling(_POOL_SIZE)
     return channels, height, width
+
+
+def _batch_norm(block: Block) -> nn.Module:
+    if block.norm_part is None:
+        return nn.BatchNorm2d(block.channels)
+    return GhostBatchNorm2d(block.channels, block.norm_part)
 
 
 def _padding(padding: int | str, kernel: int, dilation: int) -> int:
@@ -112,6 +121,14 @@ def _padding(padding: int | str, kernel: int, dilation: int) -> int:
     if reach % 2:
         raise ConfigError(f"padding: 'same' needs odd kernels, got kernel_size {kernel}; give it in pixels")
     return reach // 2
+
+
+def _norm_part(part: int | None, batch_norm: bool) -> int | None:
+    if part is None:
+        return None
+    if not batch_norm:
+        raise ConfigError(f"norm_part: {part!r} without batch_norm means nothing; give batch_norm=true too")
+    return count("norm_part", part)
 
 
 def _shrunk(where: str, sides: tuple[int, int], reach: int, stride: int, padding: int) -> tuple[int, int]:
@@ -138,6 +155,7 @@ def cnn(
     pool: str = "max",
     activation: str = "relu",
     batch_norm: bool = False,
+    norm_part: int | None = None,
     hidden: Sequence[int] = (),
     init: str = "torch",
 ) -> CNN:
@@ -155,8 +173,10 @@ def cnn(
         pool: ``max``, ``average`` (both 2x2) or ``none``.
         activation: a name of `nnbench.models.activations`.
         batch_norm: between convolution and activation; the convolution then has no bias.
+        norm_part: samples that batch norm normalizes together, as a worker would that holds so many of a
+            batch; None for the whole batch. See `nnbench.models.ghost_norm`.
         hidden: units of dense layers between the flattened features and the output.
-        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`.
+        init: of the first weights, ``torch``, ``he`` or ``xavier``, see `nnbench.models.first_weights`.
 
     Raises:
         ConfigError: a value out of range, or an image that gets smaller than one pixel (names the block).
@@ -178,6 +198,7 @@ def cnn(
             pool=choice("pool", pool, tuple(_POOLS)),
             activation=activation_class(activation),
             batch_norm=flag("batch_norm", batch_norm),
+            norm_part=_norm_part(norm_part, batch_norm),
         )
         for index in range(len(widths))
     ]

@@ -71,7 +71,7 @@ def mlp(
         depth: instead of *hidden*: number of hidden layers, 2 by default.
         activation: after each hidden layer, a name of `nnbench.models.activations`.
         dropout: share of the hidden units that is silenced while training.
-        init: of the first weights, ``torch`` or ``he``, see `nnbench.models.first_weights`.
+        init: of the first weights, ``torch``, ``he`` or ``xavier``, see `nnbench.models.first_weights`.
 
     Raises:
         ConfigError: *hidden* beside *width* or *depth*, or a value out of range.

@@ -16,20 +16,34 @@ from matplotlib.figure import Figure
 
 from nnbench.config import ConfigError, closest
 from nnbench.findings import for_plots
+from nnbench.plots.approximation import approximation_error, fitted_lines, pieces_by_parameters
 from nnbench.plots.arms import accuracy_against_cost, overview
+from nnbench.plots.batches import noise_scale_by_step, steps_against_batch
 from nnbench.plots.curves import accuracy_by_budget, learning_curves, loss_by_step
+from nnbench.plots.descent import floor_by_rate, losses_at_the_edge, losses_by_order, well_ends
+from nnbench.plots.descents import descent_on_surfaces, gradient_walks, steps_by_kappa
 from nnbench.plots.factors import by_factor, choose_lines
+from nnbench.plots.fields import effective_fields, field_growth
 from nnbench.plots.frameworks import choose_trainings, framework_tax
+from nnbench.plots.gradients import gradient_by_layer
+from nnbench.plots.large_batches import accuracy_by_rate_rule, large_batch_table
 from nnbench.plots.limits import roofline
+from nnbench.plots.pointing import pointing_maps
+from nnbench.plots.optimizer_costs import performance_profile, state_against_step_time
 from nnbench.plots.scaling import choose_series, scaling
 from nnbench.plots.seeds import choose_networks, cost_per_seed
+from nnbench.plots.sharing import accuracy_by_shift, encoding_stages
+from nnbench.plots.sheet import contact_sheet
+from nnbench.plots.spatial import dilation_holes, fine_and_far, recall_by_size
 from nnbench.plots.style import Chooser, Drawing, Subject, all_arms, styled, subject_of
+from nnbench.plots.tuned_rates import accuracy_by_rate
 from nnbench.plots.verdicts import verdicts
+from nnbench.plots.xor import decision_regions, linear_xor, solve_rate
 from nnbench.records import StorageError, write_atomic
 from nnbench.results import Run
 from nnbench.tabular import to_csv
 
-__all__ = ["PLOTS", "Drawing", "Subject", "draw", "save"]
+__all__ = ["PLOTS", "Drawing", "Subject", "contact_sheet", "draw", "save"]
 
 Plot = Callable[[Run, Mapping[str, Any]], Figure]
 # Plots that need certain arms together choose for themselves; the claims are judged from all arms.
@@ -70,7 +84,36 @@ PLOTS: dict[str, Plot] = {
         framework_tax,
         roofline,
         cost_per_seed,
+        steps_against_batch,
+        noise_scale_by_step,
+        accuracy_by_rate_rule,
+        large_batch_table,
         verdicts,
+        approximation_error,
+        pieces_by_parameters,
+        fitted_lines,
+        accuracy_by_shift,
+        encoding_stages,
+        gradient_by_layer,
+        pointing_maps,
+        well_ends,
+        losses_at_the_edge,
+        losses_by_order,
+        floor_by_rate,
+        recall_by_size,
+        dilation_holes,
+        fine_and_far,
+        effective_fields,
+        field_growth,
+        solve_rate,
+        decision_regions,
+        linear_xor,
+        gradient_walks,
+        steps_by_kappa,
+        descent_on_surfaces,
+        accuracy_by_rate,
+        state_against_step_time,
+        performance_profile,
     )
 }
 

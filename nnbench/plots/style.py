@@ -169,6 +169,13 @@ class Subject:
         of = mean_interval(values) if nature == "learned" else median_interval(values)
         return None if of.low is None or of.high is None else of
 
+    def arrays(self, arm: str) -> Mapping[str, Any]:
+        """The arrays of the first OK record of *arm*, by seed and block; none where it has none."""
+        own = self.run.of(str(self.plan["name"]))
+        done = [r for r in own if r.arm["name"] == arm and r.status == OK and r.arrays]
+        first = min(done, key=lambda record: (record.seed, record.block), default=None)
+        return {} if first is None else dict(first.arrays)
+
     def has(self, name: str) -> bool:
         """Whether any arm has metric *name*."""
         return any(self.values(arm, name) for arm in self.arms)
@@ -354,7 +361,9 @@ def amount(name: str, value: float) -> str:
     """*value* as text, with the decimals that the metric deserves."""
     of = metric(name)
     if of.nature == "learned":
-        return f"{value:.1f}" if of.unit == "%" else f"{value:.3f}"
+        return (
+            f"{value:.1f}" if of.unit == "%" else f"{value:.3f}" if 0.01 < abs(value) < 10 else number(value)
+        )
     if of.nature == "exact":
         return f"{value:,.0f}" if abs(value) < 1e7 else f"{value / 1e6:,.1f}M"
     return number(value)

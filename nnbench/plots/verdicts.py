@@ -20,6 +20,8 @@ from nnbench.stats import MARGIN, Estimate
 _COLOURS = {SUPPORTED: "#027a5b", REFUTED: ALARM}
 _TEXT_IN = 4.3  # for the claims, left of the panels
 _VERDICT_IN = 1.3
+_TIMES = "times as good, log scale"
+_ABSOLUTE = ("slope", "rate", "between")  # claims about a number itself, and not about a difference
 
 
 def verdicts(subject: Subject) -> Drawing:
@@ -35,7 +37,10 @@ def verdicts(subject: Subject) -> Drawing:
         return style.nothing_to_draw(subject, "a claim with an interval")
     texts = {id(of): style.wrap(of.claim.text, _TEXT_IN - 0.2, TEXT_PT) for of in judged}
     heights = [sum(_row_in(texts[id(of)]) for of in rows) + 0.75 for _, rows in groups]
-    read = "Dot and bar: effect with its interval; grey band: less than the margin, which counts as none."
+    read = (
+        "Dot and bar: effect with its interval; grey band: less than the margin, which counts as none; "
+        "grey strokes: the bounds that are claimed."
+    )
     figure = style.canvas(subject, sum(heights), title=str(subject.plan["question"]), how_to_read=read)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (unit, rows) in zip(panels, groups, strict=True):
@@ -54,19 +59,23 @@ def _grouped(judged: Sequence[Verdict]) -> dict[str, list[Verdict]]:
     for of in judged:
         shown = _shown(of)
         if shown is not None and shown.low is not None:
-            of_metric = metric(of.claim.metric)
-            unit = "points" if of_metric.unit == "%" else of_metric.unit
-            name = (
-                "times"
-                if of.ratio is not None
-                else f"{of_metric.label} [{unit}]"
-                if unit
-                else of_metric.label
-            )
-            groups.setdefault(
-                f"{of_metric.label}: exponent" if of.claim.kind == "slope" else name, []
-            ).append(of)
+            groups.setdefault(_counted_in(of), []).append(of)
     return groups
+
+
+def _counted_in(of: Verdict) -> str:
+    """What a verdict's effect is counted in, as the label of an axis."""
+    label, unit = of.claim.of.label, of.claim.of.unit
+    if of.claim.kind == "slope":
+        return f"{label}: exponent"
+    if of.ratio is not None:
+        return _TIMES
+    if of.claim.kind == "rate":
+        return f"{label}: share of {'trials' if of.claim.of.nature == 'share' else 'seeds'} [%]"
+    if of.claim.kind == "between":
+        return f"{label} [{unit}]" if unit else label
+    unit = "points" if unit == "%" else unit
+    return f"{label}: difference in {unit}" if unit else f"{label}: difference"
 
 
 def _shown(of: Verdict) -> Estimate | None:
@@ -75,7 +84,7 @@ def _shown(of: Verdict) -> Estimate | None:
         return of.ratio.inner if of.claim.kind == "equivalent" else of.ratio.ratio
     if of.effect is None or of.claim.kind == "exact" or metric(of.claim.metric).nature == "exact":
         return None
-    scale = 1.0 if of.claim.kind in ("slope", "rate") else metric(of.claim.metric).scale
+    scale = {"slope": 1.0, "rate": 100.0}.get(of.claim.kind, of.claim.of.scale)
     low, high = (None if end is None else end * scale for end in (of.effect.low, of.effect.high))
     return Estimate(centre=of.effect.centre * scale, low=low, high=high, n=of.effect.n)
 
@@ -88,33 +97,40 @@ def _panel(
         y += _row_in(lines) / 2
         places.append(y)
         y += _row_in(lines) / 2
-    log = unit == "times"
+    log, absolute = unit == _TIMES, rows[0].claim.kind in _ABSOLUTE
     zero = 1.0 if log else 0.0
-    ends: list[float] = [zero]
+    ends: list[float] = [] if absolute else [zero]
     for of, place in zip(rows, places, strict=True):
         shown = _shown(of)
         if shown is None or shown.low is None or shown.high is None:
             continue
         colour = _COLOURS.get(of.verdict, QUIET)
-        low, high = _band(of, profile)
-        if of.claim.kind not in ("slope", "rate"):
-            axis.fill_betweenx([place - 0.2, place + 0.2], low, high, color="#e9e9e9", lw=0, zorder=0.5)
+        band = _claimed(of) if absolute else _band(of, profile)
+        if absolute:
+            axis.vlines(band, place - 0.2, place + 0.2, color="#9a9a9a", lw=1.6, zorder=0.5)
+        else:
+            axis.fill_betweenx([place - 0.2, place + 0.2], *band, color="#e9e9e9", lw=0, zorder=0.5)
         axis.plot([shown.low, shown.high], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
         axis.plot([shown.centre], [place], "o", ms=8, mec="white", mew=0.8, color=colour)
         axis.annotate(
             f"{of.verdict}\n{effect_text(of)[0]}", (1.0, place), xycoords=("axes fraction", "data"),
             xytext=(8, 0), textcoords="offset points", va="center", color=colour, size=TEXT_PT, weight="bold",
         )  # fmt: skip
-        ends += [shown.low, shown.high, low, high]
+        ends += [shown.low, shown.high, *band]
     _scale(axis, ends, log=log)
-    axis.axvline(zero, color="#9a9a9a", lw=1, zorder=0.6)
+    if not absolute:
+        axis.axvline(zero, color="#9a9a9a", lw=1, zorder=0.6)
     axis.set_ylim(y, 0)
     axis.set_yticks(places, ["\n".join(lines) for lines in texts])
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.set_xlabel(
-        "times as good, log scale" if log else f"difference in {unit}" if "exponent" not in unit else unit
-    )
+    axis.set_xlabel(unit)
+
+
+def _claimed(of: Verdict) -> list[float]:
+    """The bounds of a claim about a value, a share or an exponent, in the unit of print."""
+    scale = {"slope": 1.0, "rate": 100.0}.get(of.claim.kind, of.claim.of.scale)
+    return [end * scale for end in (of.claim.low, of.claim.high) if end is not None]
 
 
 def _band(of: Verdict, profile: str) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from nnbench.config import Arm, NnbenchError, Probe
 from nnbench.pytest_plugin.forecasting import write_forecast
 from nnbench.pytest_plugin.launched import NOT_UNDER_TORCHRUN, needs_launch, silence
 from nnbench.pytest_plugin.options import OPTIONS, option
-from nnbench.pytest_plugin.rounds import PROBE_ROUNDS, Rounds, describe, fail_if_lost
+from nnbench.pytest_plugin.rounds import Rounds, describe, fail_if_lost
 from nnbench.pytest_plugin.session import SESSION, Session, own_scenario
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
             memory=session.memory(),
         )  # fmt: skip
         rounds, seeds = Rounds(session, measurement), session.due(scenario, arm)
-        if (together := rounds.together(scenario, seeds)) is not None:
+        if (together := rounds.together(scenario, measurement, seeds)) is not None:
             records = rounds.run_together(benchmark, together, seeds)
         else:
             records = rounds.run(benchmark, seeds)
@@ -176,24 +176,23 @@ def train_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[
 
 
 @pytest.fixture
-def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[Probe], Record]:
-    """``probe_benchmark(arm)``: call the probe a few times, and return the record of its metrics."""
-    from nnbench.benchmarking import probe_failure, probe_record, run_probe
+def probe_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> Callable[[Probe], list[Record]]:
+    """``probe_benchmark(arm)``: call the probe, under each seed where it has any, and return the records."""
+    from nnbench.benchmarking import ProbeMeasurement
 
     session = request.config.stash[SESSION]
     scenario, _ = _scenario_of(request)
 
-    def run(probe: Probe) -> Record:
-        session.begins(scenario.name, probe, 0)
-        where: dict[str, Any] = {"scenario": scenario.name, "block": session.block}
-        try:
-            metrics = benchmark.pedantic(run_probe, args=(probe,), rounds=PROBE_ROUNDS, warmup_rounds=1)
-        except (Exception, SystemExit) as error:
-            session.keep(probe_failure(probe, error, **where))
-            raise
-        record = session.keep(probe_record(probe, metrics, **where))
-        describe(benchmark, [record])
-        return record
+    def run(probe: Probe) -> list[Record]:
+        measurement = ProbeMeasurement(
+            probe, scenario=scenario.name, block=session.block, data_folder=session.data_folder
+        )
+        rounds, seeds = Rounds(session, measurement), session.due(scenario, probe)
+        timed = scenario.repeat == "blocks" and not probe.seeded
+        records = rounds.repeat(benchmark, seeds[0]) if timed else rounds.run(benchmark, seeds)
+        describe(benchmark, records)
+        fail_if_lost(records, expected=probe.name in scenario.may_diverge)
+        return records
 
     return run
 

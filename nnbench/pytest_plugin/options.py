@@ -13,8 +13,15 @@ from nnbench.arm_flags import threads_or_auto
 PROFILE_DEFAULT = "quick"
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "profile": {"choices": ("smoke", "quick", "full"), "help": "how much work: smoke, quick (default), full"},
-    "seeds": {"type": int, "metavar": "N", "help": "seeds per arm (default: 1 smoke, 6 quick, 10 full)"},
+    "profile": {
+        "choices": ("smoke", "quick", "lecture", "full"),
+        "help": "how much work: smoke, quick (default), lecture, full",
+    },
+    "seeds": {
+        "type": int,
+        "metavar": "N",
+        "help": "seeds per arm (default: 1 smoke, 6 quick, 10 lecture and full)",
+    },
     "first-seed": {
         "type": int,
         "metavar": "N",

@@ -11,25 +11,25 @@ import pytest
 from nnbench.config import NnbenchError
 
 if TYPE_CHECKING:
-    from nnbench.benchmarking import Measurement, Round, Together
+    from nnbench.benchmarking import Measurement, ProbeMeasurement, ProbeRound, Round, Together
     from nnbench.claims import Scenario
     from nnbench.pytest_plugin.session import Session
     from nnbench.records import Record
 
 
-PROBE_ROUNDS = 5  # beside one to warm up
+PROBE_ROUNDS = 5  # of a probe whose times count, beside one to warm up
 
 
 class Rounds:
     """Seeds as rounds of pytest-benchmark; records are made between them, outside the timed call."""
 
-    def __init__(self, session: Session, measurement: Measurement) -> None:
+    def __init__(self, session: Session, measurement: Measurement | ProbeMeasurement) -> None:
         self._session, self._measurement = session, measurement
-        self._open: Round | None = None
+        self._open: Round | ProbeRound | None = None
         self._note: dict[str, Any] = {}
         self.records: list[Record] = []
 
-    def together(self, scenario: Scenario, seeds: Sequence[int]) -> Together | None:
+    def together(self, scenario: Scenario, of: Measurement, seeds: Sequence[int]) -> Together | None:
         """The arm under all *seeds* as one model, where that was asked for or pays; else None.
 
         An arm of which some seeds have left a record already may have died so: the others then go alone.
@@ -37,8 +37,7 @@ class Rounds:
         from nnbench.benchmarking import Together, pays, why_alone
         from nnbench.training.vectorised import NotVectorisable
 
-        session, of = self._session, self._measurement
-        way, every = session.vectorise, session.seeds_of(scenario, of.arm)
+        way, every = self._session.vectorise, self._session.seeds_of(scenario, of.arm)
         if len(seeds) < 2 or tuple(seeds) != every or why_alone(scenario, of.arm, way):
             return None
         if way == "auto" and not pays(of.arm, len(seeds), of.data_folder):
@@ -70,11 +69,28 @@ class Rounds:
                 self._keep(record)
         return self.records
 
+    def repeat(self, benchmark: Any, seed: int) -> list[Record]:
+        """A few rounds of what is done alike in each: one record, of the last."""
+        of = self._measurement
+        self._session.begins(str(of.scenario), of.arm, seed)
+        round_ = of.prepare(seed)
+        try:
+            benchmark.pedantic(round_.run, rounds=PROBE_ROUNDS, warmup_rounds=1)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            benchmark.has_error = True
+            self._keep(of.failure(seed, error))
+            if isinstance(error, KeyboardInterrupt) or not isinstance(error, NnbenchError):
+                raise
+        else:
+            self._keep(round_.record())
+        return self.records
+
     def run(self, benchmark: Any, seeds: Sequence[int]) -> list[Record]:
+        """One round for each of *seeds*, and a record of each."""
         waiting = iter(seeds)
         seed = seeds[0]
 
-        def setup() -> tuple[tuple[Round], dict[str, Any]]:
+        def setup() -> tuple[tuple[Round | ProbeRound], dict[str, Any]]:
             nonlocal seed
             self._close()
             seed = next(waiting)

@@ -189,7 +189,7 @@ class Session:
         from nnbench.work import seeds_in
 
         return seeds_in(
-            scenario.repeat, arm.kind, block=self.block, blocks=self.blocks,
+            scenario.repeat, isinstance(arm, Arm) or arm.seeded, block=self.block, blocks=self.blocks,
             seeds=self.seeds or SEEDS[self.profile], first=self.first_seed,
         )  # fmt: skip
 
@@ -206,7 +206,7 @@ class Session:
         return {
             **self.plan(),
             "outcomes": self.outcomes,
-            "records": [record.to_json() for record in self.records],
+            "records": [record.to_json(whole=True) for record in self.records],
         }
 
     def make_json_folder(self) -> None:

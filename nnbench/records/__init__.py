@@ -1,5 +1,7 @@
 """Records, their files, and the journal of a run."""
 
+from nnbench.records.arrays import Arrays
+from nnbench.records.errors import DamagedError, NewerSchemaError, RecordError, StorageError
 from nnbench.records.files import (
     read_own_record,
     read_record,
@@ -20,11 +22,7 @@ from nnbench.records.record import (
     SCHEMA_HISTORY,
     SCHEMA_VERSION,
     STATUSES,
-    DamagedError,
-    NewerSchemaError,
     Record,
-    RecordError,
-    StorageError,
     differences,
     record_from_json,
     record_id,
@@ -33,9 +31,34 @@ from nnbench.records.record import (
 )
 
 __all__ = [
-    "OK", "QUALITY_FLAGS", "SAMPLES_MOST", "SCHEMA_HISTORY", "SCHEMA_VERSION", "STATUSES", "DamagedError",
-    "Entry", "Journal", "NewerSchemaError", "Record", "RecordError", "StorageError", "copy_records",
-    "differences", "read_own_record", "read_record", "read_records", "read_run", "record_from_json",
-    "record_id", "records_by_arm", "records_of", "strict_dumps", "strict_loads", "without_nan",
-    "write_atomic", "write_record", "write_run",
+    "OK",
+    "QUALITY_FLAGS",
+    "SAMPLES_MOST",
+    "SCHEMA_HISTORY",
+    "SCHEMA_VERSION",
+    "STATUSES",
+    "Arrays",
+    "DamagedError",
+    "Entry",
+    "Journal",
+    "NewerSchemaError",
+    "Record",
+    "RecordError",
+    "StorageError",
+    "copy_records",
+    "differences",
+    "read_own_record",
+    "read_record",
+    "read_records",
+    "read_run",
+    "record_from_json",
+    "record_id",
+    "records_by_arm",
+    "records_of",
+    "strict_dumps",
+    "strict_loads",
+    "without_nan",
+    "write_atomic",
+    "write_record",
+    "write_run",
 ]  # fmt: skip

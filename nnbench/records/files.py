@@ -1,8 +1,9 @@
 """Files of a run: strict JSON, written whole or not at all, and sealed.
 
 A run is a folder: ``run.json``, written before the first arm, and ``records/<id>.json``, one file per
-record. Every file is written under a temporary name, synced and renamed, and holds the SHA-256 of its
-content: a killed run loses at most the arm in flight, a damaged file is noticed when it is read.
+record, with its arrays in ``<id>.npz``. Every file is written under a temporary name, synced and renamed, and
+its SHA-256 stands in it, or in the record's: a killed run loses at most the arm in flight, a damaged file is
+noticed when it is read.
 """
 
 from __future__ import annotations
@@ -14,18 +15,12 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnbench.records.record import (
-    DamagedError,
-    NewerSchemaError,
-    Record,
-    RecordError,
-    StorageError,
-    check_schema,
-    record_from_json,
-)
+from nnbench.records.errors import DamagedError, NewerSchemaError, RecordError, StorageError
+from nnbench.records.record import Record, check_schema, record_from_json
 
 # What a file of a run may hold at most: real ones are a hundredth of it, and a hostile one costs memory.
 _BYTES_MOST = {"record": 2**22, "run": 2**26}
@@ -76,8 +71,8 @@ def without_nan(value: Any) -> Any:
     return value
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write *text* so that *path* holds either all of it or what it held before.
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write *content* so that *path* holds either all of it or what it held before.
 
     Raises:
         StorageError: the folder cannot be written to.
@@ -86,8 +81,8 @@ def write_atomic(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
@@ -153,8 +148,10 @@ def _read(path: Path, kind: str) -> str:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write *record* durably under *folder*/records and return its path."""
+    """Write *record* durably under *folder*/records, its arrays first, and return its path."""
     path = folder / "records" / f"{record.id}.json"
+    if record.arrays:
+        write_atomic(path.with_suffix(".npz"), record.arrays.packed())
     write_atomic(path, _sealed("record", strict_dumps(record.to_json())))
     return path
 
@@ -168,11 +165,16 @@ def read_record(path: Path) -> Record:
     """
     content = _unsealed("record", path)
     try:
-        return record_from_json(content)
+        return with_arrays(record_from_json(content), path)
     except NewerSchemaError as error:
         raise NewerSchemaError(f"{path}: {error}") from error
     except (StorageError, RecordError, RecursionError) as error:
         raise DamagedError(path, f"is no record: {error}") from error
+
+
+def with_arrays(record: Record, path: Path) -> Record:
+    """*record*, whose file is *path*, with its arrays to be read from the file beside it."""
+    return replace(record, arrays=record.arrays.at(path.with_suffix(".npz"))) if record.arrays else record
 
 
 def read_own_record(path: Path) -> Record:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from nnbench.records.errors import NewerSchemaError, StorageError
 from nnbench.records.files import read_own_record
 from nnbench.records.index import FAILED, FILE, Index, Stamp, stamps_of
-from nnbench.records.record import NewerSchemaError, Record, StorageError
+from nnbench.records.record import Record
 
 # From so many records on there is an index: a thousand files are read in half a second.
 INDEXED_LEAST = 1000
@@ -143,10 +144,13 @@ def copy_records(source: Path, target: Path) -> None:
     (target / "records").mkdir(parents=True, exist_ok=True)
     for name in stamps_of(target / "records"):
         (target / "records" / name).unlink()
+        (target / "records" / name).with_suffix(".npz").unlink(missing_ok=True)
     (target / FILE).unlink(missing_ok=True)
     before = stamps_of(source / "records")
     for name in before:
         shutil.copy2(source / "records" / name, target / "records")
+        if (arrays := (source / "records" / name).with_suffix(".npz")).is_file():
+            shutil.copy2(arrays, target / "records")
     if len(before) < INDEXED_LEAST or not (source / FILE).is_file():
         return
     shutil.copy2(source / FILE, target)

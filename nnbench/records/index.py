@@ -21,16 +21,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nnbench.records.files import read_own_record, strict_dumps, strict_loads
+from nnbench.records.errors import RecordError, StorageError
+from nnbench.records.files import read_own_record, strict_dumps, strict_loads, with_arrays
 from nnbench.records.kept import Kept, Parts
-from nnbench.records.record import Record, RecordError, StorageError, record_from_json
+from nnbench.records.record import Record, record_from_json
 from nnbench.records.shape import misfit
 
 FILE = "records-index.sqlite"
 KEPT = ("curves", "samples")
 # An index of another version is made anew.
-_VERSION = 1
-_SHAPED = ("arm", "metrics", "missing", "data", "environment", "evidence")
+_VERSION = 2
+_SHAPED = ("arm", "metrics", "missing", "data", "environment", "evidence", "arrays")
 _PLAIN = tuple(item.name for item in fields(Record) if item.name not in (*KEPT, *_SHAPED))
 _TABLES = (
     "CREATE TABLE part (id INTEGER PRIMARY KEY, text TEXT UNIQUE NOT NULL)",
@@ -139,7 +140,7 @@ class Index:
         for name, (number, numbers) in zip(_SHAPED, shaped, strict=True):
             values[name] = _filled(parts[number][0], numbers)
         values |= {name: Kept(self.kept, file, name) for name in KEPT}
-        record = record_from_json(values)
+        record = with_arrays(record_from_json(values), self._folder / "records" / file)
         if f"{record.id}.json" != file:
             raise RecordError(f"{file} is not the name of the record {record.id}")
         return record
@@ -169,8 +170,9 @@ class Index:
         with self._whole():
             for file, record in records.items():
                 shaped, sums = [], []
-                for name in _SHAPED:
-                    shape, numbers = _emptied(getattr(record, name))
+                values = {name: getattr(record, name) for name in _SHAPED}
+                for value in (values | {"arrays": record.arrays.to_json()}).values():
+                    shape, numbers = _emptied(value)
                     shaped.append([self._part(shape), numbers])
                     sums.append(zlib.crc32(shape.encode()))
                 row = strict_dumps([shaped, [getattr(record, name) for name in _PLAIN]])

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnbench.records.errors import StorageError
 from nnbench.records.files import strict_dumps, strict_loads
-from nnbench.records.record import StorageError, record_id
+from nnbench.records.record import record_id
 
 FILE = "journal.jsonl"
 # What a line must say beside event, block and clock.

@@ -6,16 +6,19 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any
 
-from nnbench.config import NnbenchError, closest
+from nnbench.config import closest
+from nnbench.records.arrays import Arrays
+from nnbench.records.errors import NewerSchemaError, RecordError, StorageError
 from nnbench.records.kept import Kept
 from nnbench.records.shape import is_finite, misfit
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_HISTORY = {
     1: "2026-11: arm, seed, block, status, metrics, curves, samples, environment",
     2: "2026-11: evidence",
+    3: "2026-11: arrays",
 }
 
 OK = "OK"
@@ -33,33 +36,6 @@ TIMES_DEPEND_ON = (
 # What follows from a field of the arm: where two arms differ in the field, that is what is compared.
 _ASKED_FOR = {"threads": ("threads",), "device": ("device_name", "backend")}
 _OF_A_LAUNCH = ("world_size", "backend")
-
-
-class StorageError(NnbenchError):
-    """A file that is missing, damaged, or of a schema that this version cannot read."""
-
-    exit_code: ClassVar[int] = 5
-
-
-class DamagedError(StorageError):
-    """A file that does not hold what nnbench wrote: torn, changed, or never its own.
-
-    Args:
-        file: path of the file.
-        reason: what is wrong with it, as the rest of a sentence that begins with the file.
-    """
-
-    def __init__(self, file: object, reason: str) -> None:
-        super().__init__(f"{file} {reason}")
-        self.reason = reason
-
-
-class NewerSchemaError(StorageError):
-    """A file of a schema that a later nnbench writes: sound, and not to be touched."""
-
-
-class RecordError(NnbenchError, ValueError):
-    """A record that contradicts itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +60,7 @@ class Record:
         environment: machine, versions, device, threads; no host or user name.
         evidence: how much something else disturbed the times, and the arm's place in its block. Where
             `vectorised` seeds trained as one model, their number and the seconds that they took together.
+        arrays: maps, paths, embeddings: what a probe returned to be drawn.
         started_at: ISO 8601, UTC.
 
     Raises:
@@ -106,6 +83,7 @@ class Record:
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=Arrays)
     started_at: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -151,11 +129,12 @@ class Record:
         """Names the record's file and the work that a resumed run skips, see `record_id`."""
         return record_id(self.scenario, self.arm, self.seed, self.block)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values that `json` writes strictly."""
+    def to_json(self, *, whole: bool = False) -> dict[str, Any]:
+        """Plain values that `json` writes strictly; of arrays the hash, and the bytes where *whole*."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         kept = {"curves": dict(self.curves), "samples": dict(self.samples)}
-        return {**values, **kept, "quality": list(self.quality)}
+        arrays = {"arrays": self.arrays.to_json(whole=whole)}
+        return {**values, **kept, **arrays, "quality": list(self.quality)}
 
 
 def record_id(scenario: str | None, arm: Mapping[str, Any], seed: int, block: int) -> str:
@@ -217,7 +196,8 @@ def record_from_json(values: Mapping[str, Any]) -> Record:
             raise RecordError(f"record: no {item.name!r}")
     if wrong := misfit(values):
         raise RecordError(wrong)
-    return Record(**{**values, "quality": tuple(values.get("quality", ()))})
+    arrays = Arrays.from_json(values.get("arrays", {}))
+    return Record(**{**values, "quality": tuple(values.get("quality", ())), "arrays": arrays})
 
 
 def records_by_arm(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -92,6 +92,7 @@ SHAPE: Mapping[str, tuple[str, Check]] = {
     "data": ("a data set's name and sizes", _DATA),
     "environment": ("facts by name", _MACHINE),
     "evidence": ("facts by name", _EVIDENCE),
+    "arrays": ("the hash of arrays", _with(sha256=_text, npz=_text)),
     "started_at": ("text", _text),
 }
 

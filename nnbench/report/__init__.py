@@ -5,6 +5,8 @@ What is written::
     report/
       report.ipynb    prose and short code; reads the results beside it, so the folder can be moved
       report.html     the same, one file that loads nothing
+      tour.ipynb      with ``tour``, in the place of the report: the lecture slide by slide, with cells to try
+      tour.html
       report-data.json  a copy of the results (or report-data/, for a run folder)
       plots/          PNG, SVG and the numbers as CSV, written by the notebook's own cells
 """
@@ -23,6 +25,7 @@ from nnbench.config import NnbenchError, install_line
 from nnbench.records import StorageError, copy_records, write_atomic
 from nnbench.report.notebook import build
 from nnbench.report.page import render
+from nnbench.report.tour import build_tour
 from nnbench.results import read_results
 
 __all__ = ["ReportError", "write_report"]
@@ -41,6 +44,7 @@ def write_report(
     source: str | Path,
     folder: str | Path,
     *,
+    tour: bool = False,
     execute: bool = True,
     html: bool = True,
     progress: Progress | None = None,
@@ -50,6 +54,7 @@ def write_report(
     Args:
         source: a run folder, or what ``pytest --benchmark-json`` wrote.
         folder: made where it is missing; what a former report left there is replaced.
+        tour: write the tour of the lecture instead, ``tour.ipynb`` with cells to try.
         execute: run the notebook; without it there are no plots and no page.
         html: write the page too.
         progress: called with the number of cells that are done, and of all.
@@ -67,8 +72,9 @@ def write_report(
     _need("nbformat", *(("nbclient", "ipykernel") if execute else ()), *(("mistune",) if html else ()))
     import nbformat
 
-    notebook = build(run, _copy_results(source, folder))
-    path = folder / "report.ipynb"
+    name, make = ("tour", build_tour) if tour else ("report", build)
+    notebook = make(run, _copy_results(source, folder))
+    path = folder / f"{name}.ipynb"
     written = [path]
     try:
         if execute:
@@ -76,7 +82,7 @@ def write_report(
     finally:
         write_atomic(path, nbformat.writes(notebook) + "\n")  # type: ignore[no-untyped-call]
     if execute and html:
-        written.append(folder / "report.html")
+        written.append(folder / f"{name}.html")
         write_atomic(written[-1], render(notebook))
     return written + (_pictures(notebook, folder) if execute else [])
 

@@ -25,6 +25,9 @@ a { color: var(--accent); }
 nav { margin: 1.2rem 0 0; font-size: .95rem; }
 nav a { display: inline-block; margin: 0 1.1rem .3rem 0; text-decoration: none; }
 nav a:hover { text-decoration: underline; }
+nav strong { display: block; margin: .7rem 0 .1rem; font-size: .8rem; color: var(--quiet); }
+main > h1 + section { margin-top: 1rem; }
+main > section + h1 { margin-top: 4.5rem; }
 .scroll { overflow-x: auto; margin: 1rem 0 1.4rem; }
 table { border-collapse: collapse; font-size: .875rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
 th, td { padding: .42rem .8rem; text-align: right; vertical-align: top;
@@ -56,15 +59,24 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: .85rem; }
   .scroll { overflow: visible; } .numbers td, .numbers th { padding: .25rem .4rem; }
   table { font-size: 8pt; } }
 """
+_CONTENTS = "<!-- contents -->"
 _WORD = 24  # characters of a status without a reason
 _VERDICTS = ("SUPPORTED", "REFUTED", "UNDECIDED", "NOT RUN", "NOT_COMPARABLE")
 
 
 def render(notebook: Any) -> str:
     """The whole page; what a cell says of itself in its metadata gives sections, banner and alt texts."""
-    body, links, opened = [], [], False
+    body: list[str] = []
+    links: list[str] = []
+    opened = False
     for cell in notebook.cells:
         notes = cell.metadata.get("nnbench", {})
+        if not links and ("part" in notes or "anchor" in notes):
+            body.append(_CONTENTS)  # the contents stand below the title
+        if "part" in notes:
+            body.append("</section>" if opened else "")
+            links.append(f"<strong>{html.escape(str(notes['part']))}</strong>")
+            opened = False
         if "anchor" in notes:
             body.append(f'{"</section>" if opened else ""}<section id="{cell.id}">')
             links.append(f'<a href="#{cell.id}">{html.escape(str(notes["anchor"]))}</a>')
@@ -73,11 +85,10 @@ def render(notebook: Any) -> str:
     title = html.escape(str(notebook.metadata.get("title", "nnbench report")))
     text = "\n".join([*body, "</section>" if opened else ""])
     nav = f'<nav aria-label="Contents">{"".join(links)}</nav>'
-    head, cut, rest = text.partition("<section")  # the contents stand below the title
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n<body>\n<main>\n{head}{nav}\n{cut}{rest}\n</main>\n"
+        f"<style>{STYLE}</style></head>\n<body>\n<main>\n{text.replace(_CONTENTS, nav, 1)}\n</main>\n"
         "<footer>Made by nnbench from the results beside this page. It loads nothing from anywhere; the "
         "notebook report.ipynb holds the same cells, ready to be changed and run.</footer>\n</body></html>\n"
     )
@@ -88,8 +99,10 @@ def _cell(cell: Any, notes: Mapping[str, Any]) -> str:
         text = markdown(cell.source)
         return f'<div class="banner" role="note">{text}</div>' if notes.get("banner") else text
     shown = "".join(_output(output, str(notes.get("alt", ""))) for output in cell.outputs)
-    code = f"<details><summary>code</summary><pre><code>{html.escape(cell.source)}</code></pre></details>"
-    return f"{shown}\n{code}"
+    code = f"<pre><code>{html.escape(cell.source)}</code></pre>"
+    if notes.get("to_try"):
+        return f"{code}\n{shown}"
+    return f"{shown}\n<details><summary>code</summary>{code}</details>"
 
 
 def markdown(source: str) -> str:

@@ -8,6 +8,8 @@ import pandas as pd
 
 from nnbench import findings
 from nnbench.efficiency import efficiency_rows
+from nnbench.metrics import heading, metric, number
+from nnbench.records import Record
 from nnbench.results import Run, summary_table
 from nnbench.tabular import escape_markdown
 from nnbench.time_to_accuracy import rows_of_times
@@ -115,6 +117,34 @@ def verdicts(run: Run, scenario: str | None = None, most: int | None = findings.
         rows += [{"scenario": name, **row} for row in _judged(run, name, most)[0]]
     told = [name for name in findings.COLUMNS if name != "reason"]
     return pd.DataFrame(rows, columns=["scenario", *told] if scenario is None else findings.COLUMNS)
+
+
+def slides(run: Run) -> pd.DataFrame:
+    """One row per slide of the lecture: what it says, where it is measured, how the verdicts fell."""
+    scenarios = [(plan, run.of(str(plan["name"]))) for plan in run.plan["scenarios"]]
+    return pd.DataFrame(findings.slide_rows(scenarios, run.profile), columns=findings.SLIDE_COLUMNS)
+
+
+def claims_about(run: Run, slide: str) -> pd.DataFrame:
+    """One row per claim about a slide of the lecture, of every scenario: verdict, effect, interval."""
+    rows = []
+    for name in _names(run, None):
+        plan = run.scenario(name)
+        texts = {claim.get("text") for claim in plan.get("claims", ()) if claim.get("slide") == slide}
+        if texts:  # all are judged: how many there are widens their intervals
+            judged = findings.verdict_rows(run.of(name), plan, run.profile)
+            rows += [row for row in judged if row["claim"] in texts]
+    return pd.DataFrame(rows, columns=[name for name in findings.COLUMNS if name != "reason"])
+
+
+def figures(record: Record) -> pd.DataFrame:
+    """What was measured of one arm, one row per metric; why it was not, where it was not."""
+    rows = [("status", record.status if not record.reason else f"{record.status}: {record.reason}")]
+    for name, value in record.metrics.items():
+        of = metric(name)
+        text = record.missing.get(name, "–") if value is None else number(value * of.scale)
+        rows.append((heading(of), text))
+    return pd.DataFrame(rows, columns=["what", "value"])
 
 
 def axes(run: Run, scenario: str) -> pd.DataFrame:

@@ -28,12 +28,15 @@ from nnbench.stats.paired_blocks import (
     holm,
     resolution,
 )
+from nnbench.stats.performance_profile import R_MAX, profile_at, profile_score, time_ratios
+from nnbench.stats.rate_curves import best_of, peak, plateau
 from nnbench.stats.series import Outliers, drifts, evenly, outliers
 
 __all__ = [
-    "BLOCKS_LEAST", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN",
-    "SAME", "UNSETTLED", "BlockRatio", "Convergence", "Estimate", "Outliers", "binomial_error", "block_ratio",
-    "blocks_needed", "clopper_pearson", "convergence", "decide", "drifts", "evenly", "holm",
+    "BLOCKS_LEAST", "LEARNS_ALIKE", "LEARNS_WORSE", "LESS", "MARGIN", "MORE", "OPEN", "R_MAX",
+    "SAME", "UNSETTLED", "BlockRatio", "Convergence", "Estimate", "Outliers", "best_of", "binomial_error",
+    "block_ratio", "blocks_needed", "clopper_pearson", "convergence", "decide", "drifts", "evenly", "holm",
     "interquartile_mean", "mean_interval", "mean_with_misses", "median_interval", "median_with_misses",
-    "outliers", "paired_difference", "paired_ratio", "resolution", "superiority",
+    "outliers", "paired_difference", "paired_ratio", "peak", "plateau", "profile_at", "profile_score",
+    "resolution", "superiority", "time_ratios",
 ]  # fmt: skip

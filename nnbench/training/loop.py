@@ -80,7 +80,7 @@ class Training:
         self.arm, self.seed, self.group = arm, seed, group
         self.device = group.device or devices.choose_device(arm.device)
         self.dataset: Dataset = load(arm.data, data_folder)
-        train, scored = self.dataset.split(arm.train_on)
+        train, scored = self.dataset.split(arm.train_on, arm.train_samples)
         scale = pixel_scale(train, arm.normalize)
         self.batch = batch_length(arm, len(train))
         self.scored_samples = len(scored)
