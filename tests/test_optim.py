@@ -123,11 +123,7 @@ def test_the_slide_s_momentum_keeps_older_rates_where_torch_does_not():
             optimizer.param_groups[0]["lr"] = rate
             before, weight.grad = weight.item(), torch.ones(1)
             optimizer.step()
-<<<<<<< HEAD
         return float(before - weight.detach())
-=======
-        return before - weight.item()
->>>>>>> l6-optimizers
 
     assert last_step("slide-momentum") == pytest.approx(0.1 + 0.5)
     assert last_step("momentum") == pytest.approx(0.1 * 1.5)

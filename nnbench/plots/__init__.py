@@ -28,8 +28,8 @@ from nnbench.plots.frameworks import choose_trainings, framework_tax
 from nnbench.plots.gradients import gradient_by_layer
 from nnbench.plots.large_batches import accuracy_by_rate_rule, large_batch_table
 from nnbench.plots.limits import roofline
-from nnbench.plots.pointing import pointing_maps
 from nnbench.plots.optimizer_costs import performance_profile, state_against_step_time
+from nnbench.plots.pointing import pointing_maps
 from nnbench.plots.scaling import choose_series, scaling
 from nnbench.plots.seeds import choose_networks, cost_per_seed
 from nnbench.plots.sharing import accuracy_by_shift, encoding_stages
