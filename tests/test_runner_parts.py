@@ -209,10 +209,12 @@ def test_a_process_that_shows_no_sign_of_life_is_ended(tmp_path, monkeypatch, in
 
 
 def test_an_interrupted_process_has_three_seconds(tmp_path):
-    polite = child("import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('bye')", tmp_path)
+    polite = child("import time\ntry: print(1, flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('bye')",
+                   tmp_path)  # fmt: skip
     deaf = child("import signal, time; signal.signal(2, signal.SIG_IGN); print(1, flush=True); time.sleep(60)",
                  tmp_path)  # fmt: skip
-    time.sleep(0.5)  # both have to have begun
+    while (tmp_path / "log").read_text().split().count("1") < 2:
+        time.sleep(0.05)  # both have to have begun
     start = time.monotonic()
     polite.interrupt()
     assert time.monotonic() - start < 2.5

@@ -18,7 +18,8 @@ from nnbench.arm_flags import Help
 from nnbench.cli.ab import add_ab, before_dashes
 from nnbench.cli.comparing import add_compare
 from nnbench.cli.data import add_data
-from nnbench.cli.measuring import add_run, add_train, add_tune
+from nnbench.cli.measuring import add_run, add_train
+from nnbench.cli.rates import add_lr_find, add_tune
 from nnbench.cli.reading import add_doctor, add_list, add_plot, add_report, add_table
 from nnbench.config import NnbenchError
 
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
         add_list, add_run, add_tune, add_table, add_plot, add_report, add_compare, add_ab, add_train,
-        add_data, add_doctor,
+        add_lr_find, add_data, add_doctor,
     ):  # fmt: skip
         add(commands)
     return parser

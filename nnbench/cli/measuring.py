@@ -1,4 +1,4 @@
-"""The commands that measure: run, tune, train."""
+"""The commands that measure: run, train."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnbench.arm_flags import add_arm_flags, arm_of_flags, threads_or_auto
-from nnbench.cli.arguments import Progress, add_data_dir, add_paths, chosen, command
+from nnbench.cli.arguments import Progress, add_data_dir, add_paths, command
 from nnbench.config import ConfigError
 
 if TYPE_CHECKING:
@@ -165,55 +164,6 @@ def _conclude(folder: Path, stopped: str) -> int:
         print(f"{stopped}; go on with: nnbench run --resume {folder}")
     print(f"next: nnbench report {folder} -o {folder / 'report'}")
     return 1 if count["failed"] else 0
-
-
-def add_tune(commands: Any) -> None:
-    """`nnbench tune`."""
-    parser = command(
-        commands, "tune", _tune,
-        "choose learning rates on the tune split, one log grid for all arms, into rates.toml",
-        "nnbench tune bench --scenario architectures",
-    )  # fmt: skip
-    add_paths(parser)
-    parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
-    parser.add_argument("--arm", action="append", metavar="NAME", help="only this arm; repeatable")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings per rate")
-    add_data_dir(parser)
-    parser.add_argument("--json", action="store_true", help="print the rates as JSON")
-
-
-def _tune(arguments: argparse.Namespace) -> int:
-    from nnbench.catalog import load_scenarios, read_rates, write_rates
-    from nnbench.tuning import GRID, tunable, tune_scenario
-
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds: expected 1, 2, …, got {arguments.seeds}")
-    found = load_scenarios(arguments.paths)
-    wanted = chosen("--scenario", arguments.scenario, [scenario.name for _, scenario in found])
-    todo = [(file, scenario) for file, scenario in found if scenario.name in wanted]
-    arms = [arm.name for _, scenario in todo for arm in tunable(scenario, arguments.profile)]
-    names = chosen("--arm", arguments.arm, arms)
-    if not names:
-        print("nothing to tune: no arm of these scenarios asks for lr='tuned'", file=sys.stderr)
-        return 0
-    with Progress(sum(name in names for name in arms) * len(GRID)) as progress:
-        for file, scenario in todo:
-            rates = tune_scenario(
-                scenario, arguments.profile, read_rates(file.parent), seeds=arguments.seeds,
-                only=names, data_folder=arguments.data_dir, progress=progress.step,
-            )  # fmt: skip
-            write_rates(rates)  # after each scenario: a long tuning that is stopped loses little
-            _print_rates([r for key, r in rates.rates.items() if key[0] == scenario.name], arguments.json)
-    return 0
-
-
-def _print_rates(rates: Iterable[Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([rate.__dict__ for rate in rates], indent=2, allow_nan=False))
-        return
-    for rate in rates:
-        edge = "  on the edge of the grid: widen it" if rate.edge else ""
-        print(f"{rate.scenario}  {rate.arm}  {rate.profile}  lr {rate.lr:g}{edge}")
 
 
 def add_train(commands: Any) -> None:

@@ -61,8 +61,8 @@ CAPTURABLE: Mapping[str, Mapping[str, Any]] = {
     "adamw": {"capturable": True},
 }
 SCHEDULES = (
-    "constant", "step", "multistep", "exponential", "linear", "polynomial", "inverse", "cosine",
-    "cosine-restarts", "cyclic", "onecycle",
+    "constant", "step", "multistep", "exponential", "linear", "polynomial", "inverse", "geometric",
+    "cosine", "cosine-restarts", "cyclic", "onecycle",
 )  # fmt: skip
 SAMPLINGS = ("reshuffle", "shuffle-once", "sequential", "replacement")
 LOADERS = ("tensors", "dataloader")

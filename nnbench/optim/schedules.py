@@ -18,6 +18,13 @@ def _inverse(optimizer: Optimizer, steps: int, rate: float, decay: float = 9.0) 
     return lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + decay * step / steps))
 
 
+def _geometric(optimizer: Optimizer, steps: int, rate: float, end_factor: float = 0.01) -> LRScheduler:
+    # equal factors from step to step; the last of them has rate * end_factor
+    if not end_factor > 0:
+        raise ValueError(f"end_factor: expected a number above 0, got {end_factor!r}")
+    return lr_scheduler.LambdaLR(optimizer, lambda step: end_factor ** (step / max(1, steps - 1)))
+
+
 def _cyclic(optimizer: Optimizer, steps: int, rate: float, cycles: float = 4, **kwargs: Any) -> LRScheduler:
     # Smith 2017, section 3.1: between base and max, half a cycle up and half a cycle down. The last step of a
     # training is the end of a cycle: stopped elsewhere, it ends at too high a rate.
@@ -53,6 +60,7 @@ _SCHEDULES: Mapping[str, tuple[Callable[..., LRScheduler], bool]] = {
         True,
     ),
     "inverse": (_inverse, True),
+    "geometric": (_geometric, True),
     "cosine": (lambda o, n, r, **k: lr_scheduler.CosineAnnealingLR(o, **{"T_max": n, **k}), True),
     "cosine-restarts": (
         lambda o, n, r, **k: lr_scheduler.CosineAnnealingWarmRestarts(o, **{"T_0": max(1, n // 4), **k}),
@@ -67,8 +75,9 @@ class Schedule:
     """A learning-rate schedule that knows when it moves: after each step, or after each epoch.
 
     ``step``, ``multistep`` and ``exponential`` count epochs, the others steps of the whole training.
-    ``inverse`` is rate / (1 + decay t / T) at step t of T, decay 9; ``cyclic`` takes the number of ``cycles``
-    (4) and torch's ``mode``: triangular, triangular2, exp_range.
+    ``inverse`` is rate / (1 + decay t / T) at step t of T, decay 9; ``geometric`` goes by equal factors to
+    rate * ``end_factor`` (0.01) at the last step; ``cyclic`` takes the number of ``cycles`` (4) and torch's
+    ``mode``: triangular, triangular2, exp_range.
 
     Any of them, and ``constant`` too, takes ``warmup``, the share of all steps in which the rate first rises
     by equal amounts (Goyal et al. 2017, "Accurate, Large Minibatch SGD", arXiv 1706.02677, section 2.2).
