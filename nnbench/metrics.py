@@ -32,6 +32,13 @@ class Metric:
 TRIALS = "trials"
 _POINT = {"smoke": 0.01, "quick": 0.01, "lecture": 0.01, "full": 0.003}
 _LEARNED: dict[str, Any] = {"nature": "learned"}
+# What a range test may pick, in words.
+RATE_RULES: Mapping[str, str] = {
+    "start": "steepest before the least",
+    "steepest": "steepest anywhere",
+    "tenth": "a tenth of the least's",
+    "least": "least loss",
+}
 # Where a training step spends its time; with `other` they sum to the time of the train loop.
 PHASES = ("load", "copy", "forward", "backward", "communication", "optimizer", "other")
 
@@ -114,6 +121,9 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="edge_rate", label="greatest rate that converges"),
         Metric(name="loss_growth", label="last loss over first", better="lower"),
         Metric(name="converged", label="converged", better="higher"),
+        Metric(name="sharpness_reached", label="sharpness at equal loss", better="lower", **_LEARNED),
+        Metric(name="sharpness_times_rate", label="sharpness x rate, late", **_LEARNED),
+        Metric(name="start_times_rate", label="sharpness x rate, first weights", **_LEARNED),
         Metric(name="in_deep_well", label="runs that end in the deep well", unit="%", scale=100,
                better="higher", nature="share"),
         Metric(name="ever_escaped", label="runs that were ever there", unit="%", scale=100, better="higher",
@@ -200,6 +210,28 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="race_score_s", label="score of the race, by seconds", better="higher", nature="timed"),
         Metric(name="untuned_loss", label="accuracy lost at torch's own rate", unit="%", scale=100,
                better="lower", margin=_POINT, **_LEARNED),
+        # the rate to start with, and schedules
+        *(
+            metric
+            for rule, label in RATE_RULES.items()
+            for metric in (
+                Metric(name=f"{rule}_rate", label=f"rate: {label}"),
+                Metric(name=f"{rule}_octaves", label=f"{label}, above the best rate", unit="octaves",
+                       **_LEARNED),
+                Metric(name=f"{rule}_loss", label=f"accuracy lost: {label}", unit="%", scale=100,
+                       better="lower", margin=_POINT, **_LEARNED),
+            )
+        ),
+        Metric(name="best_rate_octaves", label="best rate, above 1", unit="octaves", **_LEARNED),
+        Metric(name="slow_rate_loss", label="accuracy lost at a 64th of the best rate", unit="%", scale=100,
+               better="lower", margin=_POINT, **_LEARNED),
+        Metric(name="cliff_octaves", label="cliff above the best rate", unit="octaves", **_LEARNED),
+        Metric(name="blow_up_octaves", label="blow-up above the best rate", unit="octaves", **_LEARNED),
+        Metric(name="first_rate", label="rate of the first step, of the peak"),
+        Metric(name="last_rate", label="rate of the last step, of the peak"),
+        Metric(name="highest_rate", label="highest rate, of the peak"),
+        Metric(name="mean_rate", label="mean rate, of the peak"),
+        Metric(name="turns", label="turns up or down"),
         # sharing weights
         Metric(name="equivariance_error", label="change under a shift", better="lower", **_LEARNED),
         *(

@@ -166,3 +166,18 @@ def test_in_the_backward_pass_the_rates_are_those_of_the_warm_up():
     one, other = fit(arm), fit(arm.replace(execution="in-backward"))
     for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name != "multistep"])
+def test_groups_of_other_rates_keep_their_ratio(schedule):
+    arm = Arm(lr=PEAK, schedule=schedule)
+    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in (0.1, 0.4)]
+    made = make_optimizer(arm, groups)
+    moves = Schedule(arm, made, 20)
+    for _ in range(20):
+        low, high = (group["lr"] for group in made.param_groups)
+        assert high == pytest.approx(4 * low)
+        made.step()
+        moves.after_step()
+    moves.after_epoch()
+    assert made.param_groups[1]["lr"] == pytest.approx(4 * made.param_groups[0]["lr"])

@@ -11,59 +11,68 @@ from torch.optim.lr_scheduler import LRScheduler
 from nnbench.config import Arm, ConfigError, plain
 
 
-def _inverse(optimizer: Optimizer, steps: int, rate: float, decay: float = 9.0) -> LRScheduler:
+def _inverse(optimizer: Optimizer, steps: int, decay: float = 9.0) -> LRScheduler:
     # Robbins and Monro 1951: as 1/t in the end; here a tenth of the first rate is left.
     if not decay > 0:
         raise ValueError(f"decay: expected a number above 0, got {decay!r}")
     return lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + decay * step / steps))
 
 
-def _geometric(optimizer: Optimizer, steps: int, rate: float, end_factor: float = 0.01) -> LRScheduler:
+def _geometric(optimizer: Optimizer, steps: int, end_factor: float = 0.01) -> LRScheduler:
     # equal factors from step to step; the last of them has rate * end_factor
     if not end_factor > 0:
         raise ValueError(f"end_factor: expected a number above 0, got {end_factor!r}")
     return lr_scheduler.LambdaLR(optimizer, lambda step: end_factor ** (step / max(1, steps - 1)))
 
 
-def _cyclic(optimizer: Optimizer, steps: int, rate: float, cycles: float = 4, **kwargs: Any) -> LRScheduler:
+def _cyclic(optimizer: Optimizer, steps: int, cycles: float = 4, **kwargs: Any) -> LRScheduler:
     # Smith 2017, section 3.1: between base and max, half a cycle up and half a cycle down. The last step of a
     # training is the end of a cycle: stopped elsewhere, it ends at too high a rate.
     if not cycles > 0:
         raise ValueError(f"cycles: expected a number above 0, got {cycles!r}")
     half = max(1.0, (steps - 1) / (2 * cycles))
     momentum = "momentum" in optimizer.defaults and optimizer.defaults["momentum"] > 0
-    own = {"base_lr": rate / 10, "max_lr": rate, "step_size_up": half, "cycle_momentum": momentum}
+    rates = _rates(optimizer)
+    own: dict[str, Any] = {
+        "base_lr": [each / 10 for each in rates], "max_lr": rates, "step_size_up": half,
+        "cycle_momentum": momentum,
+    }  # fmt: skip
     if kwargs.get("mode") == "exp_range":
         own["gamma"] = 0.1 ** (1 / steps)  # torch's own, 1, would be no decay
     return lr_scheduler.CyclicLR(optimizer, **{**own, **kwargs})
 
 
-def _onecycle(optimizer: Optimizer, steps: int, rate: float, **kwargs: Any) -> LRScheduler:
+def _rates(optimizer: Optimizer) -> list[float]:
+    # torch's cyclic schedules give one rate to all groups where they are told one
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+def _onecycle(optimizer: Optimizer, steps: int, **kwargs: Any) -> LRScheduler:
     momentum = optimizer.defaults.get("momentum", 0) > 0 or "betas" in optimizer.defaults
-    own = {"max_lr": rate, "total_steps": steps, "cycle_momentum": momentum}
+    own: dict[str, Any] = {"max_lr": _rates(optimizer), "total_steps": steps, "cycle_momentum": momentum}
     return lr_scheduler.OneCycleLR(optimizer, **{**own, **kwargs})
 
 
-# name -> (made from optimizer, total steps, rate, the user's arguments; whether it moves every step)
+# name -> (made from optimizer, total steps, the user's arguments; whether it moves every step)
 _SCHEDULES: Mapping[str, tuple[Callable[..., LRScheduler], bool]] = {
-    "step": (lambda o, n, r, **k: lr_scheduler.StepLR(o, **{"step_size": 1, **k}), False),
-    "multistep": (lambda o, n, r, **k: lr_scheduler.MultiStepLR(o, **k), False),
-    "exponential": (lambda o, n, r, **k: lr_scheduler.ExponentialLR(o, **{"gamma": 0.9, **k}), False),
+    "step": (lambda o, n, **k: lr_scheduler.StepLR(o, **{"step_size": 1, **k}), False),
+    "multistep": (lambda o, n, **k: lr_scheduler.MultiStepLR(o, **k), False),
+    "exponential": (lambda o, n, **k: lr_scheduler.ExponentialLR(o, **{"gamma": 0.9, **k}), False),
     "linear": (
-        lambda o, n, r, **k: lr_scheduler.LinearLR(
+        lambda o, n, **k: lr_scheduler.LinearLR(
             o, **{"start_factor": 1.0, "end_factor": 0.01, "total_iters": n, **k}
         ),
         True,
     ),
     "polynomial": (
-        lambda o, n, r, **k: lr_scheduler.PolynomialLR(o, **{"total_iters": n, "power": 2.0, **k}),
+        lambda o, n, **k: lr_scheduler.PolynomialLR(o, **{"total_iters": n, "power": 2.0, **k}),
         True,
     ),
     "inverse": (_inverse, True),
     "geometric": (_geometric, True),
-    "cosine": (lambda o, n, r, **k: lr_scheduler.CosineAnnealingLR(o, **{"T_max": n, **k}), True),
+    "cosine": (lambda o, n, **k: lr_scheduler.CosineAnnealingLR(o, **{"T_max": n, **k}), True),
     "cosine-restarts": (
-        lambda o, n, r, **k: lr_scheduler.CosineAnnealingWarmRestarts(o, **{"T_0": max(1, n // 4), **k}),
+        lambda o, n, **k: lr_scheduler.CosineAnnealingWarmRestarts(o, **{"T_0": max(1, n // 4), **k}),
         True,
     ),
     "cyclic": (_cyclic, True),
@@ -96,7 +105,7 @@ class Schedule:
             make, self._by_step = _SCHEDULES[arm.schedule]
             left = steps - self._rise if self._by_step else steps
             try:
-                self._scheduler = make(optimizer, left, float(arm.lr), **arguments)
+                self._scheduler = make(optimizer, left, **arguments)
             except (TypeError, ValueError) as error:
                 raise ConfigError(f"schedule_args: {arm.schedule}: {error}") from error
         elif arguments:

@@ -30,6 +30,7 @@ from nnbench.plots.large_batches import accuracy_by_rate_rule, large_batch_table
 from nnbench.plots.limits import roofline
 from nnbench.plots.optimizer_costs import performance_profile, state_against_step_time
 from nnbench.plots.pointing import pointing_maps
+from nnbench.plots.rates import range_test, rates_of_schedules, sharpness_by_step
 from nnbench.plots.scaling import choose_series, scaling
 from nnbench.plots.seeds import choose_networks, cost_per_seed
 from nnbench.plots.sharing import accuracy_by_shift, encoding_stages
@@ -98,6 +99,9 @@ PLOTS: dict[str, Plot] = {
         pointing_maps,
         well_ends,
         losses_at_the_edge,
+        range_test,
+        rates_of_schedules,
+        sharpness_by_step,
         losses_by_order,
         floor_by_rate,
         recall_by_size,

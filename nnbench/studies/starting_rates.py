@@ -41,8 +41,10 @@ def starting_rate(
         low, high: first and last rate of the range test.
 
     Returns:
-        Rates, and by which factor they are off the grid's best; accuracies at each; what a rate too small
-        loses, and how far above the best the cliff is. Arrays: the grid's accuracies, the test's losses.
+        Of each rule (see `nnbench.training.rising_rate.RangeTest`) the rate, how many octaves, factors of
+        two, it is above the grid's best, and the accuracy lost at it; slow_rate_loss, lost at a rate 64 times
+        too small; cliff_octaves, to the rate that halves the accuracy; blow_up_octaves. Arrays: accuracies at
+        the grid, and the test's losses.
 
     Raises:
         ConfigError: what no arm takes, bad rates, or a test that is over before it began.
@@ -62,15 +64,16 @@ def starting_rate(
     cliff = [rate for rate, share in above if share < _CLIFF * tune[best]]
     metrics: dict[str, float | None] = {
         "chosen_rate": rates[best],
+        "best_rate_octaves": math.log2(rates[best]),
         "validation_accuracy": scored[best],
         "chosen_at_edge": int(best in (0, len(rates) - 1)),
         "slow_rate_loss": scored[best] - scored[slow[0]] if slow else None,
-        "cliff_factor": cliff[0] / rates[best] if cliff else None,
-        "blow_up_factor": None if test.blow_up is None else test.blow_up / rates[best],
+        "cliff_octaves": math.log2(cliff[0] / rates[best]) if cliff else None,
+        "blow_up_octaves": None if test.blow_up is None else math.log2(test.blow_up / rates[best]),
     }
     for rule, rate in picked.items():
         metrics[f"{rule}_rate"] = rate
-        metrics[f"{rule}_factor"] = rate / rates[best]
+        metrics[f"{rule}_octaves"] = math.log2(rate / rates[best])
         metrics[f"{rule}_loss"] = scored[best] - accuracies[rule]
     return ProbeResult(
         metrics=metrics,
@@ -78,8 +81,8 @@ def starting_rate(
             name: reason
             for name, reason in {
                 "slow_rate_loss": f"the grid has not a rate {_SLOW} times below the best",
-                "cliff_factor": "the grid ends before the cliff",
-                "blow_up_factor": f"the loss did not blow up until {high:g}",
+                "cliff_octaves": "the grid ends before the cliff",
+                "blow_up_octaves": f"the loss did not blow up until {high:g}",
             }.items()
             if metrics[name] is None
         },

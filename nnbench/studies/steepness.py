@@ -120,7 +120,7 @@ def steepness_at_loss(
     """Train with batches of *batch_size* until the loss on all training samples is *target*, and look.
 
     Returns:
-        sharpness and validation_accuracy there; steps.
+        sharpness_reached and validation_accuracy there; steps.
 
     Raises:
         ConfigError: the loss is not there in *most_steps* steps.
@@ -137,7 +137,7 @@ def steepness_at_loss(
     value, _ = sharpness(training.model, training.loss_of, looks.x, looks.y)
     _, accuracy = training.score()
     return ProbeResult(
-        metrics={"sharpness": value, "validation_accuracy": accuracy, "steps": looks.steps[-1]},
+        metrics={"sharpness_reached": value, "validation_accuracy": accuracy, "steps": looks.steps[-1]},
         arrays={"step": looks.steps[:: max(1, len(looks.steps) // 300)],
                 "loss": looks.losses[:: max(1, len(looks.steps) // 300)]},
     )  # fmt: skip
