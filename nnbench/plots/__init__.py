@@ -30,6 +30,7 @@ from nnbench.plots.large_batches import accuracy_by_rate_rule, large_batch_table
 from nnbench.plots.limits import roofline
 from nnbench.plots.optimizer_costs import performance_profile, state_against_step_time
 from nnbench.plots.pointing import pointing_maps
+from nnbench.plots.practice import call_trace, cross_entropy_curve, embeddings, memory_formats
 from nnbench.plots.rates import range_test, rates_of_schedules, sharpness_by_step
 from nnbench.plots.scaling import choose_series, scaling
 from nnbench.plots.seeds import choose_networks, cost_per_seed
@@ -100,6 +101,10 @@ PLOTS: dict[str, Plot] = {
         well_ends,
         losses_at_the_edge,
         range_test,
+        call_trace,
+        cross_entropy_curve,
+        embeddings,
+        memory_formats,
         rates_of_schedules,
         sharpness_by_step,
         losses_by_order,
