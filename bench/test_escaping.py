@@ -169,6 +169,120 @@ loss_floor = Scenario(
     inexact="'Stuck' may be the floor, or nothing left to learn, or too small a rate: they need other cures.",
 )  # fmt: skip
 
+
+def three_paths(**more):
+    return (Probe(name="three paths", function="nnbench.studies.paths:paths", args=more, seeded=True),)
+
+
+def detour(text, batch, low=None, high=None, slide="C3"):
+    return Claim(text=text, kind="between", metric=f"detour_{batch}", arms="three paths", low=low, high=high,
+                 slide=slide)  # fmt: skip
+
+
+paths = Scenario(
+    name="paths",
+    statement="Full batch goes straight, online is crazy, minibatches shake.",
+    question="How long is the way of each over the same loss, beside the distance that it covers?",
+    axis="nothing",
+    arms={
+        "smoke": three_paths(epochs=1),
+        "quick": three_paths(),
+        "full": three_paths(epochs=40),
+    },
+    claims=(
+        detour("The full batch goes nearly straight: a path at most 1.3 times the distance.", "full",
+               high=1.3),
+        detour("Minibatches of 64 go at least twice the distance.", "64", low=2, slide="C4"),
+        detour("Online goes at least ten times the distance.", "1", low=10),
+        Claim(text="Most of it happens in one plane: more than half of the variance.", kind="between",
+              metric="plane_share", arms="three paths", low=0.5, slide="C4"),
+    ),
+    plots=("loss_surface_paths", "verdicts"),
+    repeat="seeds",
+    slides=("C3", "C4"),
+    source="Li et al. 2018, section 7",
+    remember="Noise makes the way long, not wrong: all three go down the same valley.",
+)  # fmt: skip
+
+
+def at_loss(batch, target):
+    return Probe(name=f"batch {batch}", function="nnbench.studies.steepness:steepness_at_loss",
+                 args={"batch_size": batch, "target": target}, seeded=True)  # fmt: skip
+
+
+def flatter(text, small, large, **how):
+    return Claim(text=text, kind="compare", metric="sharpness_reached",
+                 arms=(f"batch {small}", f"batch {large}"), **how)  # fmt: skip
+
+
+equal_loss = Scenario(
+    name="equal-loss",
+    statement="The noise of minibatches is sometimes a good thing: it finds flat minima.",
+    question="At one training loss and one rate: is the loss flatter where small batches arrive, and is it "
+             "better?",
+    axis="nothing",
+    arms={
+        "smoke": (at_loss(32, 1.0), at_loss(200, 1.0)),
+        "quick": tuple(at_loss(batch, 0.05) for batch in (8, 200)),
+        "lecture": tuple(at_loss(batch, 0.02) for batch in (8, 32, 200, 800)),
+        "full": tuple(at_loss(batch, 0.01) for batch in (8, 32, 200, 800)),
+    },
+    claims=(
+        flatter("Batches of 8 arrive where the loss is flatter than where batches of 200 do.", 8, 200),
+        flatter("And than where batches of 32 do.", 8, 32),
+        flatter("Batches of 32 arrive at a flatter place than batches of 800.", 32, 800),
+        flatter("Batches of 200 arrive at a flatter place than batches of 800.", 200, 800),
+        Claim(text="What is flatter is more often right on new images.", kind="compare",
+              metric="validation_accuracy", arms=("batch 8", "batch 200")),
+    ),
+    plots=("verdicts",),
+    repeat="seeds",
+    slides=("C4",),
+    source="Keskar et al. 2017; Shallue et al. 2019 found no loss of quality where rates are tuned",
+    remember="Small batches do end flatter, at equal loss; that flatter is better does not follow.",
+    inexact="Sharpness changes when a layer is scaled and the next one scaled back: it is no law of nature.",
+)  # fmt: skip
+
+LONG = {"data": "fashion-mini", "model_args": {"hidden": (64,)}, "batch_size": 32, "lr": 0.1, "epochs": 20}
+DROPPED = {**LONG, "schedule": "multistep", "schedule_args": {"milestones": (18,), "gamma": 0.1}}
+
+
+def long_run(name, arm, **more):
+    return Probe(
+        name=name, function="nnbench.studies.paths:progress", args={"arm": {**arm, **more}}, seeded=True
+    )
+
+
+ends = (long_run("constant rate", LONG), long_run("a tenth of it in the end", DROPPED))
+
+fast_then_stuck = Scenario(
+    name="fast-then-stuck",
+    statement="SGD: fast progress in the beginning, fussy and stuck in the end.",
+    question="How much is learned in the first tenth of the epochs, and what is it stuck on in the end?",
+    axis="epochs",
+    arms={
+        "smoke": (long_run("constant rate", LONG, epochs=10, train_samples=64),),
+        "quick": ends,
+        "full": (*ends, long_run("constant rate, 100", LONG, epochs=100)),
+    },
+    claims=(
+        Claim(text="More than two thirds of the gain come in the first tenth.", kind="between",
+              metric="first_tenth_share", arms="constant rate", low=2 / 3),
+        Claim(text="Less than a twentieth comes in the last half.", kind="between", metric="last_half_share",
+              arms="constant rate", high=0.05),
+        Claim(text="It is stuck on its own noise: a tenth of the rate lowers the training loss at once.",
+              kind="compare", metric="train_loss", arms=("a tenth of it in the end", "constant rate"),
+              margin=0.02),
+        Claim(text="And it raises the accuracy on new images.", kind="compare", metric="validation_accuracy",
+              arms=("a tenth of it in the end", "constant rate")),
+    ),
+    plots=("progress_by_epoch", "verdicts"),
+    repeat="seeds",
+    slides=("C8",),
+    source="Bottou and Bousquet 2008; Mandt, Hoffman and Blei 2017",
+    remember="Stuck in the end is the noise of the rate: lower it, and the loss falls.",
+)  # fmt: skip
+
 base = Arm(
     data="fashion-mini", model_args={"hidden": (64,)}, lr=0.1, batch_size=32, epochs=1000, max_steps=300
 )
@@ -215,3 +329,15 @@ def test_loss_floor(arm, probe_benchmark):
 
 def test_more_data(arm, train_benchmark):
     train_benchmark(arm)
+
+
+def test_paths(arm, probe_benchmark):
+    probe_benchmark(arm)
+
+
+def test_equal_loss(arm, probe_benchmark):
+    probe_benchmark(arm)
+
+
+def test_fast_then_stuck(arm, probe_benchmark):
+    probe_benchmark(arm)

@@ -232,6 +232,15 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="highest_rate", label="highest rate, of the peak"),
         Metric(name="mean_rate", label="mean rate, of the peak"),
         Metric(name="turns", label="turns up or down"),
+        # paths of trainings
+        *(
+            Metric(name=f"detour_{batch}", label=f"path by distance, {words}", better="lower", **_LEARNED)
+            for batch, words in (("full", "full batch"), ("64", "batches of 64"), ("1", "online"))
+        ),
+        Metric(name="plane_share", label="variance of the paths in the plane", unit="%", scale=100,
+               **_LEARNED),
+        Metric(name="first_tenth_share", label="gain in the first tenth", unit="%", scale=100, **_LEARNED),
+        Metric(name="last_half_share", label="gain in the last half", unit="%", scale=100, **_LEARNED),
         # control flow, loaders, tensors
         Metric(name="told_accuracy", label="accuracy as its validation tells it", unit="%", scale=100,
                better="higher", margin=_POINT, **_LEARNED),

@@ -29,6 +29,7 @@ from nnbench.plots.gradients import gradient_by_layer
 from nnbench.plots.large_batches import accuracy_by_rate_rule, large_batch_table
 from nnbench.plots.limits import roofline
 from nnbench.plots.optimizer_costs import performance_profile, state_against_step_time
+from nnbench.plots.paths import loss_surface_paths, progress_by_epoch
 from nnbench.plots.pointing import pointing_maps
 from nnbench.plots.practice import call_trace, cross_entropy_curve, embeddings, memory_formats
 from nnbench.plots.rates import range_test, rates_of_schedules, sharpness_by_step
@@ -101,6 +102,8 @@ PLOTS: dict[str, Plot] = {
         well_ends,
         losses_at_the_edge,
         range_test,
+        loss_surface_paths,
+        progress_by_epoch,
         call_trace,
         cross_entropy_curve,
         embeddings,
