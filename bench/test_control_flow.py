@@ -41,6 +41,7 @@ control_flow = Scenario(
     claims=(
         exactly("nnbench takes a step for each of the 11 batches.", "steps_per_epoch", "nnbench", 11),
         exactly("It validates once an epoch, in one batch.", "validations_per_epoch", "nnbench", 1),
+        exactly("No image that it is scored on has it trained on.", "seen_images", "nnbench", 0),
         exactly("Its validation changes nothing, neither weights nor the statistics of batch norm.",
                 "changed_by_validation", "nnbench", 0),
         exactly("It keeps nothing for a backward pass.", "kept_by_validation", "nnbench", 0),

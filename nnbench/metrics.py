@@ -249,6 +249,7 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="changed_by_validation", label="validation changes the model", better="lower"),
         Metric(name="kept_by_validation", label="kept for a backward pass in validation", unit="KiB",
                scale=2**-10, better="lower"),
+        Metric(name="seen_images", label="scored images that it has trained on", better="lower"),
         Metric(name="tells_two_things", label="two validations differ", better="lower"),
         Metric(name="steps_per_epoch", label="training steps per epoch"),
         Metric(name="validations_per_epoch", label="validation batches per epoch"),

@@ -38,11 +38,13 @@ def sharpness(
     if start is None:
         start = torch.randn(slope.shape, generator=torch.Generator().manual_seed(0), dtype=slope.dtype)
     vector, value = start / start.norm(), 0.0
+    if not slope.requires_grad:
+        return value, vector  # linear in all weights
     for _ in range(most):
         image = _flat(torch.autograd.grad(slope @ vector, weights, retain_graph=True))
         last, value = value, float(vector @ image)
         if not (length := image.norm()) > 0:
-            return 0.0, vector  # flat: no curvature at all
+            return 0.0, vector
         vector = image / length
         if abs(value - last) <= tolerance * abs(value):
             break

@@ -22,8 +22,8 @@ def loss_surface_paths(subject: Subject) -> Drawing:
     share = subject.values(arm, "plane_share")[0]
     figure = style.canvas(
         subject, 4.6, title=str(subject.plan["question"]),
-        how_to_read="Contours: loss of all training samples in the plane of the paths' first two principal "
-        f"components ({share:.0f} % of their variance). Dot: the first weights, the same for all. First seed.",
+        how_to_read="Contours: loss of all training samples in the plane of the first two principal "
+        f"components ({share:.0f} % of the variance). Dot: the first weights, the same for all. First seed.",
     )  # fmt: skip
     panels = figure.subplots(1, len(_PATHS), sharex=True, sharey=True)
     looks = style.looks(list(_PATHS))

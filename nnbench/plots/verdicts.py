@@ -85,7 +85,10 @@ def _shown(of: Verdict) -> Estimate | None:
     if of.effect is None or of.claim.kind == "exact" or metric(of.claim.metric).nature == "exact":
         return None
     scale = {"slope": 1.0, "rate": 100.0}.get(of.claim.kind, of.claim.of.scale)
-    low, high = (None if end is None else end * scale for end in (of.effect.low, of.effect.high))
+    if of.claim.kind in ("compare", "order") and not of.claim.higher:
+        scale = -scale  # the effect is how much better the first is; drawn is the difference, as it is told
+    ends = sorted(end * scale for end in (of.effect.low, of.effect.high) if end is not None)
+    low, high = ends if len(ends) == 2 else (None, None)
     return Estimate(centre=of.effect.centre * scale, low=low, high=high, n=of.effect.n)
 
 

@@ -168,7 +168,8 @@ def own_loop(seed: int, *, epochs: int = 8, lr: float = 0.2) -> ProbeResult:
     """The loop of nnbench on the same network: what `loop_without` finds, and how often it calls what.
 
     Returns:
-        As there; steps_per_epoch and validations_per_epoch, the batches of its two loops.
+        As there; steps_per_epoch and validations_per_epoch, the batches of its two loops; seen_images, how
+        many of the images that it is scored on it has trained on.
     """
     model = "nnbench.studies.control_flow:normed_network"
     training = Training(Arm(data="digits", model=model, batch_size=_BATCH, epochs=epochs, lr=lr), seed)
@@ -177,6 +178,8 @@ def own_loop(seed: int, *, epochs: int = 8, lr: float = 0.2) -> ProbeResult:
     watch.end()
     found = _of_validation(training.model, training.score)
     found |= {"told_accuracy": told, "validation_accuracy": training.score()[1]}
+    trained = {image.tobytes() for image in training.train.images.numpy()}
+    found["seen_images"] = sum(image.tobytes() in trained for image in training.scored.images.numpy())
     found |= {"steps_per_epoch": watch.calls.count(3) / epochs}
     found |= {"validations_per_epoch": watch.calls.count(4) / epochs}
     return _told(watch, epochs, found)
