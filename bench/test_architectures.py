@@ -52,6 +52,7 @@ scenario = Scenario(
             metric="parameters",
             arms=("logistic",),
             value=7850,
+            slide="D3",
         ),
         Claim(
             text="The lecture's 512/512 network has 669,706 parameters.",
@@ -59,9 +60,11 @@ scenario = Scenario(
             metric="parameters",
             arms=("mlp 512-512",),
             value=669706,
+            slide="D4",
         ),
     ),
     repeat="blocks",
+    slides=("D4", "B1"),
     plots=("verdicts", "overview", "learning_curves", "accuracy_against_cost", "roofline"),
     remember="Sharing weights buys accuracy with few parameters, and is paid for in arithmetic.",
 )

@@ -88,6 +88,7 @@ scenario = Scenario(
     ),
     plots=("verdicts", "overview"),
     repeat="blocks",
+    slides=("D7",),
     remember="Data in memory need no loader; workers pay where batches are dear to make and cheap to pass.",
 )
 

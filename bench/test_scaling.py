@@ -50,6 +50,7 @@ scaling = Scenario(
     plots=("scaling", "verdicts"),
     factor="ranks",
     repeat="blocks",
+    slides=("C7",),
     remember="Ranks pay where there is much to compute for each weight whose gradient must be sent.",
 )
 
@@ -84,6 +85,7 @@ batch_scaling = Scenario(
     plots=("verdicts", "overview", "accuracy_by_budget"),
     factor="ranks",
     repeat="blocks",
+    slides=("C7",),
     remember="A larger batch takes fewer steps; the linear rule makes each longer (Goyal et al. 2017).",
 )
 

@@ -1,7 +1,8 @@
 """Bench files to scenarios with their learning rates; needs no torch.
 
 The rates stand in ``rates.toml`` beside the bench files, written by ``nnbench tune``, one table per
-scenario, arm and profile, with the whole curve that they were chosen from.
+scenario, arm and profile, with the whole curve that they were chosen from. ``budgets.toml`` says how long the
+whole folder may take in each profile.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nnbench.config import TUNED, Arm, ConfigError, NnbenchError, Probe, closest
 from nnbench.records import StorageError, strict_dumps, write_atomic
 
 RATES_FILE = "rates.toml"
+BUDGETS_FILE = "budgets.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,30 @@ def read_rates(folder: Path) -> Rates:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise StorageError(f"{path}: {error}; write it anew with 'nnbench tune'") from error
     return Rates(path, {(rate.scenario, rate.arm, rate.profile): rate for rate in rates})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long a folder of bench files may take in a profile, with so many *blocks*, on two cores."""
+
+    minutes: float
+    blocks: int
+
+
+def read_budget(folder: Path, profile: str) -> Budget | None:
+    """That of *folder*/budgets.toml; None where it has none for *profile*.
+
+    Raises:
+        ConfigError: the file is there and cannot be understood.
+    """
+    path = folder / BUDGETS_FILE
+    if not path.exists():
+        return None
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get(profile)
+        return None if found is None else Budget(minutes=float(found["minutes"]), blocks=int(found["blocks"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{path}: expected [{profile}] with minutes and blocks: {error}") from error
 
 
 def _rate(row: Mapping[str, Any]) -> Rate:

@@ -3,15 +3,18 @@
 import math
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from nnbench.catalog import (
+    Budget,
     Rate,
     Rates,
     arms_of,
     bench_files,
     load_scenarios,
+    read_budget,
     read_rates,
     scenario_of_test,
     stale_rates,
@@ -145,7 +148,8 @@ def test_a_test_function_measures_the_scenario_of_its_name():
 def test_rates_come_back_as_they_were(tmp_path):
     before = rates_of(
         tmp_path,
-        rate(arm='b "quoted" \\ µ × \n [x]', lr=1e-05, grid=(1e-05, 0.1 + 0.2, 1.0), accuracy=(0.1, 0.5, 0.25),
+        rate(arm='b "quoted" \\ µ × \n [x]', lr=1e-05, grid=(1e-05, 0.1 + 0.2, 1.0), accuracy=(0.1, 0.5,
+                                                                                               0.25),
              seeds=2, edge=True, nnbench="0.1.0", date="2026-11-22"),
         rate(arm="a", profile="full"),
         rate(scenario="../../x"),
@@ -239,3 +243,29 @@ def test_a_rate_is_stale_when_its_arm_changed_since(tmp_path):
     assert stale_rates(of, "quick", rates) == ["b"]
     # another profile borrows the rate knowingly
     assert stale_rates(of, "full", rates) == []
+
+
+# budgets.toml
+
+
+def test_a_folder_says_how_long_it_may_take(tmp_path):
+    assert read_budget(tmp_path, "quick") is None
+    (tmp_path / "budgets.toml").write_text("[quick]\nblocks = 6\nminutes = 1.5")
+    assert read_budget(tmp_path, "quick") == Budget(minutes=1.5, blocks=6)
+    assert read_budget(tmp_path, "full") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[quick", "[quick]\nblocks = 6", "quick = 15", "[quick]\nblocks = 6\nminutes = 'a'"]
+)
+def test_a_budget_that_is_none_says_what_is_wanted(tmp_path, text):
+    (tmp_path / "budgets.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"budgets.toml: expected \[quick\] with minutes and blocks"):
+        read_budget(tmp_path, "quick")
+
+
+def test_the_budgets_of_bench_are_there():
+    folder = Path(__file__).parents[1] / "bench"
+    assert {profile: read_budget(folder, profile).minutes for profile in ("smoke", "quick", "lecture")} == {
+        "smoke": 3, "quick": 15, "lecture": 90,
+    }  # fmt: skip

@@ -167,10 +167,14 @@ def test_nothing_to_tune_is_said(capsys, bench):
 def test_run_table_plot_and_report_go_together(capfd, bench, tmp_path):
     """The real thing, once: a process of its own, the real memory pass, and everything made of its run."""
     out = tmp_path / "run"
+    (bench / "budgets.toml").write_text("[smoke]\nblocks = 1\nminutes = 30")
     code = main(["run", str(bench), "--profile", "smoke", "-o", str(out), "--threads", "1"])
-    assert code == 0, capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert code == 0, told
     assert len(list((out / "records").iterdir())) == 2
-    assert f"next: nnbench report {out}" in capfd.readouterr().out
+    assert f"next: nnbench report {out}" in told
+    assert told.startswith("smoke: at most 30 minutes on two cores\n")
+    assert "the budget of 30 minutes is kept: " in told
 
     assert main(["table", str(out), "--csv", str(tmp_path / "all.csv")]) == 0
     assert (tmp_path / "all.csv").read_text().count("\n") == 3

@@ -14,6 +14,7 @@ from nnbench.cli.arguments import Progress, add_data_dir, add_paths, command
 from nnbench.config import ConfigError
 
 if TYPE_CHECKING:
+    from nnbench.catalog import Budget
     from nnbench.records import Record
     from nnbench.runner import Request
 
@@ -60,6 +61,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.max_minutes is not None and not arguments.max_minutes > 0:
         raise ConfigError(f"--max-minutes: expected a number above 0, got {arguments.max_minutes}")
     request = read_request(folder) if arguments.resume else _request(arguments)
+    budget = None if arguments.resume else _budget(arguments)
+    if budget is not None:
+        print(f"{arguments.profile}: at most {budget.minutes:g} minutes on two cores", flush=True)
     with RunLock(folder):
         if arguments.resume is None:
             _make_room(folder, overwrite=arguments.overwrite)
@@ -75,7 +79,17 @@ def _run(arguments: argparse.Namespace) -> int:
                 raise
     for name in outcome.put_aside:
         print(f"nnbench: {name} was damaged: put aside as .rejected, and its arm run again", file=sys.stderr)
-    return _conclude(folder, outcome.stopped)
+    return _conclude(folder, outcome.stopped, budget)
+
+
+def _budget(arguments: argparse.Namespace) -> Budget | None:
+    """Of a folder as a whole, with no more blocks than the budget is for."""
+    from nnbench.catalog import read_budget
+
+    if len(arguments.paths) != 1 or not arguments.paths[0].is_dir() or arguments.k:
+        return None
+    found = read_budget(arguments.paths[0], arguments.profile)
+    return found if found is not None and arguments.blocks <= found.blocks else None
 
 
 def _foretell(arguments: argparse.Namespace) -> int:
@@ -144,7 +158,7 @@ def _minutes(seconds: float) -> str:
     return f"about {max(1, round(seconds / 60))} min" if seconds > 90 else f"about {seconds:.0f} s"
 
 
-def _conclude(folder: Path, stopped: str) -> int:
+def _conclude(folder: Path, stopped: str, budget: Budget | None = None) -> int:
     """Print tables, verdicts and where the time went; the exit code is 1 where an arm failed."""
     from nnbench.findings import counts
     from nnbench.records import Journal
@@ -159,7 +173,11 @@ def _conclude(folder: Path, stopped: str) -> int:
         f"{count[key]} {key}" for key in ("OK", "expected", "failed", "SKIPPED", "missing") if count[key]
     ]
     print(f"\n{count['planned']} planned = {' + '.join(parts)}")
-    print("\n".join(account(Journal(folder).entries(), run.records).lines()))
+    spent = account(Journal(folder).entries(), run.records)
+    print("\n".join(spent.lines()))
+    if budget is not None:
+        kept = "kept" if spent.wall_s <= 60 * budget.minutes else "not kept"
+        print(f"  the budget of {budget.minutes:g} minutes is {kept}: {_duration(spent.wall_s)}")
     if stopped:
         print(f"{stopped}; go on with: nnbench run --resume {folder}")
     print(f"next: nnbench report {folder} -o {folder / 'report'}")
