@@ -186,6 +186,10 @@ def test_run_table_plot_and_report_go_together(capfd, bench, tmp_path):
     assert "–" not in printed.split("status")[1]
     assert len(json.loads(_printed(capfd, ["table", str(out), "--json"]))) == 2
 
+    slides = _printed(capfd, ["table", str(out), "--slides"])
+    assert slides.count("\n| ") == 41  # one row for each, of this lecture or not
+    assert "| D8 t-SNE" in slides
+
     assert main(["plot", str(out), "-o", str(tmp_path / "plots")]) == 0
     assert {path.suffix for path in (tmp_path / "plots").iterdir()} == {".png", ".svg", ".csv"}
     assert main(["report", str(out), "-o", str(tmp_path / "report"), "--no-execute"]) == 0

@@ -78,6 +78,8 @@ def add_table(commands: Any) -> None:
     add_source(parser)
     for kind in ("csv", "markdown", "parquet"):
         parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=f"write the records as {kind}")
+    parser.add_argument("--slides", action="store_true",
+                        help="print the lecture slide by slide with its verdicts, as markdown")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the records as JSON")
 
 
@@ -85,7 +87,7 @@ def _table(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from nnbench import results
-    from nnbench.findings import ALL_ARMS, for_table
+    from nnbench.findings import ALL_ARMS, for_table, slide_rows
     from nnbench.summary import skipped
     from nnbench.tabular import write_table
     from nnbench.terminal import more_tables
@@ -98,6 +100,10 @@ def _table(arguments: argparse.Namespace) -> int:
             print(f"wrote {path}", file=sys.stderr)
     if arguments.json:
         print(json.dumps([r.to_json() for r in run.records], indent=2, ensure_ascii=False, allow_nan=False))
+    elif arguments.slides:
+        per_scenario = [(plan, run.of(plan["name"])) for plan in run.plan["scenarios"]]
+        by_slide = slide_rows(per_scenario, run.profile)
+        print(tabulate(by_slide, headers="keys", tablefmt="github", disable_numparse=True))
     elif not files:
         for scenario in run.plan["scenarios"]:
             print(f"{scenario['name']}: {scenario['question']}")
