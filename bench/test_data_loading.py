@@ -44,7 +44,7 @@ scenario = Scenario(
     axis="epochs",
     arms={
         "smoke": tuple(arm.replace(name=arm.name, data="digits", epochs=1) for arm in arms),
-        "quick": arms,
+        "quick": tuple(arm.replace(name=arm.name, train_samples=2400) for arm in arms),
         "full": tuple(arm.replace(name=arm.name, epochs=20) for arm in arms),
     },
     claims=(

@@ -62,7 +62,7 @@ scenario = Scenario(
     axis="epochs",
     arms={
         "smoke": batches_of(64, data="digits", epochs=1),
-        "quick": batches_of(64),
+        "quick": batches_of(64, epochs=2),
         "full": (*batches_of(16), *batches_of(64), *batches_of(1024)),
     },
     claims=(

@@ -61,7 +61,7 @@ scenario = Scenario(
     axis="epochs",
     arms={
         "smoke": tuple(arm.replace(name=arm.name, max_steps=3) for arm in arms),
-        "quick": arms,
+        "quick": tuple(arm.replace(name=arm.name, train_samples=3000) for arm in arms),
         "full": tuple(arm.replace(name=arm.name, epochs=10) for arm in (*arms, *compiled_arms)),
     },
     claims=(

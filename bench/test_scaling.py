@@ -32,7 +32,11 @@ scaling = Scenario(
     statement="With N processors, training is N times as fast.",
     question="How many samples a second do more ranks train, and how far is that from N times one's?",
     axis="epochs",
-    arms={"smoke": both(2, max_steps=5), "quick": both(2), "full": both(2, 4, 8, epochs=10)},
+    arms={
+        "smoke": both(2, max_steps=5),
+        "quick": both(2, train_samples=3072),
+        "full": both(2, 4, 8, epochs=10),
+    },
     claims=(
         Claim(
             text="Two ranks train a CNN faster than one, each with the batch of one.",

@@ -84,12 +84,15 @@ def drawn_field(
     return total / draws
 
 
-def gradient_of_centre(net: nn.Module, x: torch.Tensor) -> Array:
-    """Squared gradients of the output's centre, summed over all channels, at the input *x*; they sum to 1."""
+def gradient_of_centre(net: nn.Module, x: torch.Tensor, channel: int = 0) -> Array:
+    """Squared gradients of the centre of an output *channel*, at the input *x*; they sum to 1.
+
+    Those of the input's channels are added up. All are 0 where a ReLU lets nothing through.
+    """
     x = x.requires_grad_()
     output = net(x)
     middle = tuple(size // 2 for size in output.shape[2:])
-    (gradient,) = torch.autograd.grad(output[:, 0, middle[0], middle[1]].sum(), x)
+    (gradient,) = torch.autograd.grad(output[:, channel, middle[0], middle[1]].sum(), x)
     squared: Array = gradient.double().square().sum((0, 1)).numpy()
     return squared / squared.sum() if squared.sum() else squared
 
