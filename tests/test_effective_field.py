@@ -129,6 +129,17 @@ def test_a_trained_network_is_another_one():
     assert before.metrics["validation_accuracy"] < 0.3 < after.metrics["validation_accuracy"]
     assert (before.arrays["field"] != after.arrays["field"]).any()
     assert before.arrays["field"].shape == (28, 28)
+    for found in (before, after):
+        assert float(found.arrays["field"].sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_field_of_a_channel_that_is_silent_is_nothing_and_of_the_others_all():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1, bias=False), torch.nn.ReLU())
+    with torch.no_grad():
+        net[0].weight[0], net[0].weight[1] = -1.0, 1.0
+    x = torch.ones(1, 1, 5, 5)
+    assert effective.gradient_of_centre(net, x.clone(), 0).sum() == 0
+    assert effective.gradient_of_centre(net, x.clone(), 1).sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
