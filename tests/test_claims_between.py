@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import scipy.stats
 
 from nnbench import Scenario
+from nnbench.catalog import load_scenarios
 from nnbench.claims import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED, Claim, judge
 from nnbench.cli import main
 from nnbench.config import ConfigError, Probe
@@ -198,6 +200,12 @@ def test_the_slides_are_numbered_through():
     for part in PARTS:
         numbers = [int(number[1:]) for number in SLIDES if number[0] == part]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_slide_has_a_claim_in_the_main_job():
+    bench = [scenario for _, scenario in load_scenarios([Path(__file__).parents[1] / "bench"])]
+    told = {claim.slide for each in bench for claim in each.claims_in("quick")}
+    assert told - {""} == set(SLIDES)
 
 
 BENCH = """
