@@ -65,7 +65,8 @@ def accuracy_by_rate(subject: Subject) -> Drawing:
     axes[0].set_ylabel("validation accuracy [%]", color=INK)
     last = list(panels.values())[-1]
     told = {c.name: c.name if len(panels) > 1 else _told(subject, c) for c in last}
-    end_labels(axes[-1], [Label(c.rates[-1], c.accuracies[-1], told[c.name], looks[c.name]) for c in last])
+    # at the best of each, where they differ: far beyond it all lines lie at chance
+    end_labels(axes[-1], [Label(*c.best, told[c.name], looks[c.name]) for c in last])
     figure.numbers = pd.DataFrame([
         {"arm": c.arm, "learning rate": rate, "validation accuracy [%]": accuracy,
          "good": c.good[0] <= rate <= c.good[1]}
